@@ -1,0 +1,14 @@
+//! Benchmarks of Sluice that check their own answers.
+//!
+//! [`tpch`] makes the data, runs the queries on a session, compares every row with independent engines, and reports
+//! medians. The rest is what any benchmark needs: normalised rows, their comparison, and facts about the machine.
+
+#![warn(missing_docs)]
+
+mod compare;
+mod machine;
+mod rows;
+mod statistics;
+pub mod tpch;
+
+pub use machine::Machine;

@@ -1,0 +1,123 @@
+//! Arguments of the commands around jobs, benchmarks and the program itself.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::SessionArgs;
+use super::parse::{QueryList, positive, query_list};
+use crate::output::Format;
+
+/// `sluice jobs`
+#[derive(Debug, Args)]
+pub(crate) struct JobsArgs {
+    #[command(flatten)]
+    pub(crate) session: SessionArgs,
+    /// Form of the list
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: Format,
+}
+
+/// `sluice job`
+#[derive(Debug, Args)]
+pub(crate) struct JobArgs {
+    /// The job's id, as `sluice jobs` shows it
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) session: SessionArgs,
+    /// Form of the answer
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: DetailFormat,
+}
+
+/// The form of an answer that is not rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DetailFormat {
+    Table,
+    Json,
+}
+
+/// `sluice kill`
+#[derive(Debug, Args)]
+pub(crate) struct KillArgs {
+    /// The job's id, as `sluice jobs` shows it
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) session: SessionArgs,
+}
+
+/// `sluice bench`
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    pub(crate) benchmark: Benchmark,
+}
+
+/// The benchmarks.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Benchmark {
+    /// The 22 queries of TPC-H
+    Tpch(TpchArgs),
+}
+
+/// `sluice bench tpch`
+#[derive(Debug, Args)]
+pub(crate) struct TpchArgs {
+    /// Scale factor: 1 is about 1 GB of text
+    #[arg(long, short, default_value = "1", value_parser = positive)]
+    pub(crate) scale: f64,
+    /// Queries to run, such as 1,3-5 [default: all]
+    #[arg(long, value_name = "LIST", value_parser = tpch_queries)]
+    pub(crate) queries: Option<QueryList>,
+    /// How often to run each query; the median counts
+    #[arg(long, short, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) iterations: u32,
+    /// Compare every result with DataFusion's and, where it is installed, DuckDB's
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// Time another engine in the same run
+    #[arg(long, value_name = "PEER", value_delimiter = ',')]
+    pub(crate) against: Vec<Peer>,
+    /// Where the data lies or goes [default: a folder of the user's cache]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Write the report as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Write the report as Markdown
+    #[arg(long, value_name = "FILE")]
+    pub(crate) markdown: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) session: SessionArgs,
+}
+
+/// An engine to compare with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Peer {
+    Datafusion,
+}
+
+fn tpch_queries(text: &str) -> Result<QueryList, String> {
+    query_list(text, 22)
+}
+
+/// `sluice completions`
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell to complete in
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// `sluice config`
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    #[command(subcommand)]
+    pub(crate) command: ConfigCommand,
+}
+
+/// What to show of the settings.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every setting with its type, default and meaning, as Markdown
+    Reference,
+}

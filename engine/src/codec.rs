@@ -1,0 +1,129 @@
+//! Plans as bytes. [`PlanCodec`] carries a client's unoptimised logical plan to the driver; [`encode_node`] and
+//! [`decode_node`] carry Sluice's physical nodes from the driver to its executors, inside Ballista's own codec.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::TableProvider;
+use datafusion::common::{TableReference, not_impl_err};
+use datafusion::datasource::MemTable;
+use datafusion::datasource::file_format::FileFormatFactory;
+use datafusion::datasource::file_format::csv::CsvFormatFactory;
+use datafusion::datasource::file_format::json::JsonFormatFactory;
+use datafusion::datasource::file_format::parquet::ParquetFormatFactory;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::TaskContext;
+use datafusion::logical_expr::{Extension, LogicalPlan};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion_proto::logical_plan::LogicalExtensionCodec;
+use datafusion_proto::logical_plan::file_formats::{
+    CsvLogicalExtensionCodec, JsonLogicalExtensionCodec, ParquetLogicalExtensionCodec,
+};
+use prost::Message;
+use sluice_proto::{PlanNode, RemoteLeaf, plan_node, remote_leaf};
+
+use crate::ipc;
+use crate::session::remote::RemoteNode;
+use crate::write;
+
+/// Logical plans between client and driver.
+#[derive(Debug, Default)]
+pub struct PlanCodec;
+
+impl LogicalExtensionCodec for PlanCodec {
+    fn try_decode(&self, buf: &[u8], _inputs: &[LogicalPlan], _ctx: &TaskContext) -> Result<Extension> {
+        Ok(Extension { node: Arc::new(RemoteNode::decode(buf)?) })
+    }
+
+    fn try_encode(&self, node: &Extension, buf: &mut Vec<u8>) -> Result<()> {
+        match node.node.as_any().downcast_ref::<RemoteNode>() {
+            Some(remote) => remote.encode(buf),
+            None => not_impl_err!("a client cannot send the plan node {}", node.node.name()),
+        }
+    }
+
+    fn try_decode_table_provider(
+        &self,
+        buf: &[u8],
+        _table: &TableReference,
+        schema: SchemaRef,
+        _ctx: &TaskContext,
+    ) -> Result<Arc<dyn TableProvider>> {
+        let leaf = RemoteLeaf::decode(buf).map_err(external)?;
+        let Some(remote_leaf::Source::Rows(rows)) = leaf.source else {
+            return not_impl_err!("a table of a client's plan that holds no rows");
+        };
+        let (_, batches) = ipc::decode_stream(&rows)?;
+        Ok(Arc::new(MemTable::try_new(schema, vec![batches])?))
+    }
+
+    fn try_encode_table_provider(
+        &self,
+        table: &TableReference,
+        node: Arc<dyn TableProvider>,
+        buf: &mut Vec<u8>,
+    ) -> Result<()> {
+        let Some(memory) = node.downcast_ref::<MemTable>() else {
+            return not_impl_err!("a client cannot send the table {table}: read it through the session instead");
+        };
+        let batches: Vec<_> = memory
+            .batches
+            .iter()
+            .filter_map(|partition| partition.try_read().ok().map(|batches| batches.clone()))
+            .flatten()
+            .collect();
+        let rows = ipc::encode_stream(&node.schema(), &batches)?;
+        RemoteLeaf { source: Some(remote_leaf::Source::Rows(rows.into())) }.encode(buf).map_err(external)
+    }
+
+    fn try_decode_file_format(&self, buf: &[u8], ctx: &TaskContext) -> Result<Arc<dyn FileFormatFactory>> {
+        let Some((kind, rest)) = buf.split_first() else {
+            return not_impl_err!("a file format without a kind");
+        };
+        match kind {
+            0 => ParquetLogicalExtensionCodec {}.try_decode_file_format(rest, ctx),
+            1 => CsvLogicalExtensionCodec {}.try_decode_file_format(rest, ctx),
+            2 => JsonLogicalExtensionCodec {}.try_decode_file_format(rest, ctx),
+            other => not_impl_err!("file format of kind {other}"),
+        }
+    }
+
+    fn try_encode_file_format(&self, buf: &mut Vec<u8>, node: Arc<dyn FileFormatFactory>) -> Result<()> {
+        if node.as_ref().is::<ParquetFormatFactory>() {
+            buf.push(0);
+            ParquetLogicalExtensionCodec {}.try_encode_file_format(buf, node)
+        } else if node.as_ref().is::<CsvFormatFactory>() {
+            buf.push(1);
+            CsvLogicalExtensionCodec {}.try_encode_file_format(buf, node)
+        } else if node.as_ref().is::<JsonFormatFactory>() {
+            buf.push(2);
+            JsonLogicalExtensionCodec {}.try_encode_file_format(buf, node)
+        } else {
+            not_impl_err!("writing the format {} from a client's plan", node.get_ext())
+        }
+    }
+}
+
+/// The bytes of one of Sluice's physical nodes, or `None` for a node of somebody else.
+pub fn encode_node(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Vec<u8>>> {
+    let Some(write) = node.downcast_ref::<write::WriteExec>() else {
+        return Ok(None);
+    };
+    let message = PlanNode { node: Some(plan_node::Node::Write(write::encode(write)?)) };
+    Ok(Some(message.encode_to_vec()))
+}
+
+/// The node that [`encode_node`] made the bytes of.
+pub fn decode_node(buf: &[u8], inputs: &[Arc<dyn ExecutionPlan>]) -> Result<Arc<dyn ExecutionPlan>> {
+    let message = PlanNode::decode(buf).map_err(external)?;
+    match (message.node, inputs) {
+        (Some(plan_node::Node::Write(spec)), [input]) => {
+            Ok(Arc::new(write::decode(&spec, Arc::clone(input))?))
+        }
+        _ => not_impl_err!("a physical node that this version of Sluice does not know"),
+    }
+}
+
+fn external(error: impl std::error::Error + Send + Sync + 'static) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}

@@ -1,0 +1,24 @@
+//! Sluice: ETL and feature engineering on Apache DataFusion, embedded in one process or on a cluster.
+//!
+//! Begin with [`Session`].
+
+#![warn(missing_docs, unreachable_pub)]
+
+pub mod catalog;
+pub mod codec;
+pub mod config;
+pub mod error;
+pub mod ipc;
+pub mod plan;
+pub mod profile;
+pub mod session;
+pub mod sql;
+pub mod storage;
+pub mod stream;
+pub mod write;
+
+pub use error::{Blame, Error, ErrorCode, Place, Result, RetryHint, nearest};
+pub use session::{
+    CsvOptions, ExecuteOptions, Execution, JobInfo, JsonOptions, ParquetOptions, Progress, Session, SessionBuilder,
+    StageInfo, StatementKind,
+};

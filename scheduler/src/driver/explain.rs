@@ -1,0 +1,77 @@
+//! `EXPLAIN ANALYZE` on the cluster: runs the query, throws its rows away, and shows every stage with the metrics of
+//! its tasks together.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use ballista_scheduler::display::format_stage_metrics;
+use ballista_scheduler::state::execution_graph::ExecutionGraphBox;
+use ballista_scheduler::state::execution_stage::ExecutionStage;
+use datafusion::arrow::array::{RecordBatch, StringArray};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::logical_expr::{Analyze, LogicalPlan};
+use datafusion::physical_plan::displayable;
+use datafusion::prelude::SessionContext;
+use futures::StreamExt;
+use sluice::session::{LocalRunner, Runner};
+use sluice::{Result, stream};
+
+use super::driver_tables;
+use super::runner::ClusterRunner;
+
+/// One row: `Plan with Metrics` and the stages as text.
+pub(crate) async fn analyze(
+    runner: &ClusterRunner,
+    context: &SessionContext,
+    analyze: Analyze,
+) -> Result<SendableRecordBatchStream> {
+    let plan = driver_tables::collect(context, analyze.input.as_ref().clone()).await?;
+    if !driver_tables::reads_tables(&plan)? {
+        return LocalRunner.run(context, LogicalPlan::Analyze(analyze)).await;
+    }
+    let schema = Arc::clone(analyze.schema.inner());
+    let runner = runner.clone();
+    let context = context.clone();
+    let output = Arc::clone(&schema);
+    Ok(stream::produce(output, move |mut sink| async move {
+        let rows_schema = Arc::clone(plan.schema().inner());
+        let (done, finished) = tokio::sync::oneshot::channel();
+        let running = runner.clone();
+        let mut rows = stream::produce(Arc::clone(&rows_schema), move |rows| async move {
+            let id = running.run_until_done(&context, &plan, &rows_schema, rows).await?;
+            // The reader below waits for it.
+            let _ = done.send(id);
+            Ok(())
+        });
+        let mut count = 0;
+        while let Some(batch) = rows.next().await {
+            count += batch?.num_rows();
+        }
+        let text = match finished.await {
+            Ok(id) => runner.cluster().with_graph(&id, describe).await.unwrap_or_default(),
+            Err(_) => String::new(),
+        };
+        let text = format!("{text}rows: {count}");
+        let columns: Vec<Arc<dyn datafusion::arrow::array::Array>> =
+            vec![Arc::new(StringArray::from(vec!["Plan with Metrics"])), Arc::new(StringArray::from(vec![text]))];
+        let batch = RecordBatch::try_new(schema, columns).map_err(datafusion::error::DataFusionError::from)?;
+        sink.send(batch).await;
+        Ok(())
+    }))
+}
+
+fn describe(graph: &ExecutionGraphBox) -> String {
+    let mut stages: Vec<(&usize, &ExecutionStage)> = graph.stages().iter().collect();
+    stages.sort_by_key(|(id, _)| **id);
+    let mut text = String::new();
+    for (id, stage) in stages {
+        let plan = match stage {
+            ExecutionStage::Successful(stage) => format_stage_metrics(stage.plan.as_ref(), &stage.stage_metrics),
+            other => displayable(other.plan()).indent(false).to_string(),
+        };
+        let tasks = stage.task_infos().map_or(0, <[_]>::len);
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "stage {id}: {}, {tasks} tasks\n{plan}", stage.variant_name().to_lowercase());
+    }
+    text
+}

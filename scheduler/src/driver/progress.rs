@@ -1,0 +1,74 @@
+//! How far a job is, read from Ballista's graph of its stages.
+
+use ballista_core::serde::protobuf::task_status::Status;
+use ballista_scheduler::state::execution_graph::ExecutionGraphBox;
+use ballista_scheduler::state::execution_stage::ExecutionStage;
+use datafusion::physical_plan::metrics::MetricsSet;
+use sluice::session::{Progress, StageInfo};
+
+/// The stages in the order of their ids, and their sum.
+pub(crate) fn read(graph: &ExecutionGraphBox) -> (Progress, Vec<StageInfo>) {
+    let mut stages: Vec<StageInfo> =
+        graph.stages().iter().map(|(id, stage)| stage_info(u32::try_from(*id).unwrap_or(u32::MAX), stage)).collect();
+    stages.sort_by_key(|stage| stage.id);
+    let mut total = Progress { stages_total: count(stages.len()), ..Progress::default() };
+    for stage in &stages {
+        total.stages_done += u32::from(stage.state == "succeeded");
+        total.tasks_done += stage.tasks_done;
+        total.tasks_total += stage.tasks_total;
+        total.rows += stage.rows;
+        total.bytes += stage.bytes;
+        total.spilled_bytes += stage.spilled_bytes;
+    }
+    (total, stages)
+}
+
+/// Whether a task of the job ran, or runs, on the executor.
+pub(crate) fn touches(graph: &ExecutionGraphBox, executor_id: &str) -> bool {
+    graph.stages().values().filter_map(ExecutionStage::task_infos).flatten().any(|task| match &task.task_status {
+        Status::Running(task) => task.executor_id == executor_id,
+        Status::Successful(task) => task.executor_id == executor_id,
+        Status::Failed(_) => false,
+    })
+}
+
+fn stage_info(id: u32, stage: &ExecutionStage) -> StageInfo {
+    let mut info = StageInfo {
+        id,
+        state: match stage {
+            ExecutionStage::UnResolved(_) | ExecutionStage::Resolved(_) => "waiting",
+            ExecutionStage::Running(_) => "running",
+            ExecutionStage::Successful(_) => "succeeded",
+            ExecutionStage::Failed(_) => "failed",
+        }
+        .to_string(),
+        ..StageInfo::default()
+    };
+    for task in stage.task_infos().unwrap_or_default() {
+        if let Status::Successful(task) = &task.task_status {
+            info.tasks_done += 1;
+            info.rows += task.partitions.iter().map(|partition| partition.num_rows).sum::<u64>();
+            info.bytes += task.partitions.iter().map(|partition| partition.num_bytes).sum::<u64>();
+        }
+    }
+    let (started, spilled) = match stage {
+        ExecutionStage::Running(stage) => {
+            // What is pending becomes at least one more task.
+            let pending = usize::from(!stage.pending.is_empty());
+            (stage.task_infos.len() + pending, spilled_bytes(stage.stage_metrics.as_deref().unwrap_or_default()))
+        }
+        ExecutionStage::Successful(stage) => (stage.task_infos.len(), spilled_bytes(&stage.stage_metrics)),
+        other => (other.task_infos().map_or(1, <[_]>::len), 0),
+    };
+    info.tasks_total = count(started);
+    info.spilled_bytes = spilled;
+    info
+}
+
+fn spilled_bytes(metrics: &[MetricsSet]) -> u64 {
+    metrics.iter().filter_map(MetricsSet::spilled_bytes).map(|bytes| bytes as u64).sum()
+}
+
+fn count(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,281 @@
+//! Runs a plan on the cluster: chooses partitions, submits, follows, starts again after a lost executor, and streams
+//! the rows.
+//!
+//! A job that loses an executor is started again as a whole. Ballista's adaptive planner forgets the outputs of stages
+//! that have ended, so it cannot make lost ones anew; and since rows are read only after a job's success, and writes
+//! are committed only by the driver, nobody sees that it ran twice.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ballista_core::JobId;
+use ballista_core::serde::protobuf::{PartitionLocation, job_status::Status};
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::SessionContext;
+use futures::StreamExt;
+use sluice::profile::EngineProfile;
+use sluice::session::{LocalRunner, Runner};
+use sluice::stream::{self, RowSink};
+use sluice::{Error, ErrorCode, Result};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::cluster::Cluster;
+use super::jobs::Job;
+use super::results::{ResultReader, conform};
+use super::{driver_tables, explain, partitions, progress};
+use crate::executor::job_session_config;
+
+/// How often a running job's progress is read.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Runs the plans of one job.
+#[derive(Clone)]
+pub(crate) struct ClusterRunner {
+    profile: Arc<EngineProfile>,
+    cluster: Arc<Cluster>,
+    reader: Arc<ResultReader>,
+    job: Arc<Job>,
+}
+
+impl ClusterRunner {
+    pub(crate) fn new(
+        profile: Arc<EngineProfile>,
+        cluster: Arc<Cluster>,
+        reader: Arc<ResultReader>,
+        job: Arc<Job>,
+    ) -> Self {
+        Self { profile, cluster, reader, job }
+    }
+}
+
+#[async_trait]
+impl Runner for ClusterRunner {
+    async fn run(&self, context: &SessionContext, plan: LogicalPlan) -> Result<SendableRecordBatchStream> {
+        let schema: SchemaRef = Arc::clone(plan.schema().inner());
+        // Problems of the statement itself show here, with their types, before anything is sent.
+        let state = context.state();
+        let plan = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;
+        let plan = match plan {
+            LogicalPlan::Analyze(analyze) => return explain::analyze(self, context, analyze).await,
+            LogicalPlan::Explain(_) => return LocalRunner.run(context, plan).await,
+            other => driver_tables::collect(context, other).await?,
+        };
+        if !driver_tables::reads_tables(&plan)? {
+            return LocalRunner.run(context, plan).await;
+        }
+        let runner = self.clone();
+        let context = context.clone();
+        let rows_schema = Arc::clone(&schema);
+        Ok(stream::produce(schema, move |sink| async move {
+            runner.run_until_done(&context, &plan, &rows_schema, sink).await.map(drop)
+        }))
+    }
+}
+
+impl ClusterRunner {
+    /// Runs the plan, again after a lost executor, and sends its rows; gives the id of the run that succeeded.
+    pub(crate) async fn run_until_done(
+        &self,
+        context: &SessionContext,
+        plan: &LogicalPlan,
+        schema: &SchemaRef,
+        mut sink: RowSink,
+    ) -> Result<JobId> {
+        let attempts = self.profile.sluice_config().cluster_job_attempts().max(1);
+        loop {
+            let attempt = self.job.attempt();
+            let error = match self.attempt(context, plan, schema, &mut sink).await {
+                Ok(id) => return Ok(id),
+                Err(error) => error,
+            };
+            let again = error.code() == ErrorCode::ExecutorLost && sink.sent_rows() == 0;
+            if !again || u64::from(attempt) >= attempts {
+                return Err(error);
+            }
+            tracing::warn!(job = self.job.id(), attempt, %error, "starting the job again");
+        }
+    }
+
+    async fn attempt(
+        &self,
+        context: &SessionContext,
+        plan: &LogicalPlan,
+        schema: &SchemaRef,
+        sink: &mut RowSink,
+    ) -> Result<JobId> {
+        let cores = tokio::select! {
+            executors = self.cluster.wait_for_executors() => {
+                executors?.iter().map(|executor| executor.specification.vcores as usize).sum()
+            }
+            () = self.job.killed() => return Err(killed()),
+        };
+        let context = Arc::new(self.job_context(context, plan, cores).await?);
+        let mut removals = self.cluster.removals();
+        let (id, mut statuses) = self.cluster.submit(self.job.name(), context, plan).await?;
+        let run = RunGuard { cluster: Arc::clone(&self.cluster), id: Some(id.clone()) };
+        let mut tick = tokio::time::interval(PROGRESS_INTERVAL);
+        let locations = loop {
+            tokio::select! {
+                status = statuses.recv() => match status.and_then(|status| status.status) {
+                    Some(Status::Successful(done)) => break done.partition_location,
+                    Some(Status::Failed(failed)) => return Err(Error::from_task_text(&failed.error)),
+                    Some(Status::Queued(_) | Status::Running(_)) => {}
+                    None => return Err(Error::new(ErrorCode::Internal, "the scheduler forgot the job")),
+                },
+                removed = removals.recv() => self.check_removal(&id, removed).await?,
+                _ = tick.tick() => self.note_progress(&id).await,
+                () = self.job.killed() => return Err(killed()),
+            }
+        };
+        self.note_progress(&id).await;
+        self.send_rows(locations, schema, sink).await?;
+        run.succeeded();
+        Ok(id)
+    }
+
+    /// An error where the job had to do with the executor that went.
+    async fn check_removal(&self, id: &JobId, removed: std::result::Result<String, RecvError>) -> Result<()> {
+        let concerned = match &removed {
+            Ok(executor) => {
+                self.cluster.with_graph(id, |graph| progress::touches(graph, executor)).await.unwrap_or(true)
+            }
+            // So many went that some were missed.
+            Err(RecvError::Lagged(_)) => true,
+            Err(RecvError::Closed) => false,
+        };
+        if !concerned {
+            return Ok(());
+        }
+        Err(Error::new(ErrorCode::ExecutorLost, "an executor died while it ran a part of the job")
+            .hint("look at the executor's log for the cause; the job may have used more memory than the machine has"))
+    }
+
+    async fn note_progress(&self, id: &JobId) {
+        if let Some((progress, stages)) = self.cluster.with_graph(id, progress::read).await {
+            self.job.update(progress, stages);
+        }
+    }
+
+    async fn send_rows(
+        &self,
+        locations: Vec<PartitionLocation>,
+        schema: &SchemaRef,
+        sink: &mut RowSink,
+    ) -> Result<()> {
+        let limit = self.profile.sluice_config().cluster_message_limit_bytes() as usize;
+        for location in locations {
+            if location.partition_stats.as_ref().is_some_and(|stats| stats.num_rows == 0) {
+                continue;
+            }
+            let mut rows = self.reader.open(location, limit).await?;
+            loop {
+                let batch = tokio::select! {
+                    batch = rows.next() => batch,
+                    () = self.job.killed() => return Err(killed()),
+                };
+                match batch {
+                    Some(Ok(batch)) => sink.send(conform(batch, schema)?).await,
+                    Some(Err(error)) => {
+                        return Err(Error::new(ErrorCode::ExecutorLost, "an executor died while its rows were read")
+                            .hint("run the statement again")
+                            .caused_by(error));
+                    }
+                    None => break,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The session as the job sees it: its settings, with what Ballista needs and the partitions that the input is worth.
+    async fn job_context(&self, context: &SessionContext, plan: &LogicalPlan, cores: usize) -> Result<SessionContext> {
+        let state = context.state();
+        let sluice = sluice::config::SluiceConfig::of(state.config());
+        let session_partitions = state.config().target_partitions();
+        let partitions = match sluice.execution_partitions() {
+            0 if session_partitions == self.profile.session_config().target_partitions() => {
+                let bytes = partitions::input_bytes(plan, &state).await?;
+                partitions::choose(bytes, cores, sluice.execution_bytes_per_partition())
+            }
+            0 => session_partitions,
+            fixed => usize::try_from(fixed).unwrap_or(usize::MAX),
+        };
+        let mut config = job_session_config(&self.profile);
+        let restricted = config.clone();
+        for entry in state.config_options().entries() {
+            // What Ballista has to have stays as it is; everything else is the user's.
+            let fixed = RESTRICTED.contains(&entry.key.as_str()) || entry.key.starts_with("sluice.");
+            if let (false, Some(value)) = (fixed, &entry.value) {
+                let _ = config.options_mut().set(&entry.key, value);
+            }
+        }
+        for key in RESTRICTED {
+            let value = restricted.options().entries().into_iter().find(|entry| entry.key == *key);
+            if let Some(value) = value.and_then(|entry| entry.value) {
+                config.options_mut().set(key, &value)?;
+            }
+        }
+        let options = config.options_mut();
+        options.set("ballista.planner.adaptive.enabled", &sluice.cluster_adaptive().to_string())?;
+        options.set("ballista.optimizer.broadcast_join_threshold_bytes", &sluice.cluster_broadcast_limit_bytes().to_string())?;
+        options.set(
+            "ballista.optimizer.hash_join_max_build_partition_bytes",
+            &sluice.cluster_hash_join_limit_bytes().to_string(),
+        )?;
+        options.set("ballista.client.grpc_max_message_size", &sluice.cluster_message_limit_bytes().to_string())?;
+        let config = config.with_target_partitions(partitions.max(1));
+        let state = SessionStateBuilder::new_from_existing(state)
+            .with_session_id(uuid::Uuid::new_v4().to_string())
+            .with_config(config)
+            .build();
+        Ok(SessionContext::new_with_state(state))
+    }
+
+    pub(crate) fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+}
+
+/// Settings that a job on Ballista must have one way: the other hangs or fails at the border of two stages.
+const RESTRICTED: &[&str] = &[
+    "datafusion.optimizer.enable_round_robin_repartition",
+    "datafusion.optimizer.enable_physical_uncorrelated_scalar_subquery",
+    "datafusion.optimizer.enable_dynamic_filter_pushdown",
+    "datafusion.optimizer.enable_join_dynamic_filter_pushdown",
+    "datafusion.optimizer.enable_topk_dynamic_filter_pushdown",
+    "datafusion.optimizer.enable_aggregate_dynamic_filter_pushdown",
+    "datafusion.optimizer.hash_join_single_partition_threshold",
+    "datafusion.optimizer.hash_join_single_partition_threshold_rows",
+];
+
+fn killed() -> Error {
+    Error::new(ErrorCode::Cancelled, "the job was killed")
+}
+
+/// Cancels a run that is dropped before its end, and frees the files of one that succeeded.
+struct RunGuard {
+    cluster: Arc<Cluster>,
+    id: Option<JobId>,
+}
+
+impl RunGuard {
+    fn succeeded(mut self) {
+        if let Some(id) = self.id.take() {
+            self.cluster.forget(&id);
+        }
+    }
+}
+
+impl Drop for RunGuard {
+    fn drop(&mut self) {
+        if let Some(id) = self.id.take() {
+            let cluster = Arc::clone(&self.cluster);
+            // A drop cannot wait; the task ends by itself once the cancellation is posted.
+            tokio::spawn(async move { cluster.cancel(&id).await });
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The executor role: Ballista's executor process, with everything that a plan needs built by the profile.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ballista_core::config::TaskSchedulingPolicy;
+use ballista_core::extension::SessionConfigExt;
+use ballista_core::registry::BallistaFunctionRegistry;
+use ballista_core::serde::BallistaLogicalExtensionCodec;
+use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_process};
+use ballista_executor::metrics::ExecutorMetricCollectionPolicy;
+use datafusion::prelude::SessionConfig;
+use sluice::profile::{EngineProfile, Role};
+use sluice::{Error, ErrorCode, Result};
+
+use crate::codec::SluicePhysicalCodec;
+use crate::net::{free_port, split_host_port};
+use crate::ready::ReadySignal;
+
+/// How to run an executor.
+#[derive(Debug, Clone, Default)]
+pub struct ExecutorOptions {
+    /// `sluice://host:port` of the driver.
+    pub scheduler: String,
+    /// The address to listen on.
+    pub bind: String,
+    /// The port for shuffle data; 0 takes a free one.
+    pub port: u16,
+    /// The port for tasks; 0 takes a free one.
+    pub grpc_port: u16,
+    /// The name that others reach this machine by, where it is not the address it listens on.
+    pub external_host: Option<String>,
+    /// Tasks at a time; all cores where absent.
+    pub cores: Option<usize>,
+    /// Where shuffle data goes; a folder of the system's temporary one where absent.
+    pub work_dir: Option<PathBuf>,
+    /// The executor's id; a fresh one where absent.
+    pub id: Option<String>,
+    /// Settings, the weakest first.
+    pub conf: Vec<(String, String)>,
+    /// Whether to say when the executor is ready.
+    pub ready: ReadySignal,
+}
+
+/// Runs an executor until it is told to stop.
+pub async fn run_executor(options: ExecutorOptions) -> Result<()> {
+    let profile = EngineProfile::new(Role::Executor, &options.conf)?;
+    let settings = profile.sluice_config();
+    let (scheduler_host, scheduler_port) = split_host_port(&options.scheduler)?;
+    let port = free_port(&options.bind, options.port)?;
+    let grpc_port = free_port(&options.bind, options.grpc_port)?;
+    let cores = options.cores.unwrap_or_else(available_cores).max(1);
+    let configured = options.work_dir.or_else(|| settings.cluster_work_dir().map(PathBuf::from));
+    // Owned here, because Ballista would drop a temporary folder at once and leave its files behind.
+    let work_dir = WorkFolder::create(configured)?;
+    let message_limit = u32::try_from(settings.cluster_message_limit_bytes()).unwrap_or(u32::MAX);
+
+    let config = job_session_config(&profile);
+    let state = profile.bare_state(config.clone());
+    let functions = Arc::new(BallistaFunctionRegistry::from(&state));
+    let runtime = profile.runtime_env();
+    let id = options.id.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+    let process = ExecutorProcessConfig {
+        executor_id: id.clone(),
+        bind_host: options.bind.clone(),
+        external_host: Some(options.external_host.unwrap_or_else(|| options.bind.clone())),
+        port,
+        grpc_port,
+        scheduler_host,
+        scheduler_port,
+        scheduler_connect_timeout_seconds: u16::try_from(settings.cluster_start_timeout().as_secs()).unwrap_or(30),
+        vcores: cores,
+        task_scheduling_policy: TaskSchedulingPolicy::PushStaged,
+        work_dir: Some(work_dir.path()),
+        grpc_max_decoding_message_size: message_limit,
+        grpc_max_encoding_message_size: message_limit,
+        executor_heartbeat_interval_seconds: settings.cluster_heartbeat().as_secs().max(1),
+        metric_collection_policy: ExecutorMetricCollectionPolicy::ProcessOnly,
+        memory_pool_size: Some(profile.memory_limit_bytes().unwrap_or(0)),
+        override_function_registry: Some(functions),
+        override_runtime_producer: Some(Arc::new(move |_: &SessionConfig| Ok(Arc::clone(&runtime)))),
+        override_config_producer: Some(Arc::new(move || config.clone())),
+        override_logical_codec: Some(Arc::new(BallistaLogicalExtensionCodec::default())),
+        override_physical_codec: Some(Arc::new(SluicePhysicalCodec::default())),
+        ..Default::default()
+    };
+    options.ready.executor(&id);
+    let outcome = start_executor_process(Arc::new(process)).await;
+    drop(work_dir);
+    outcome.map_err(|error| {
+        Error::new(ErrorCode::Unreachable, format!("the executor could not serve {}", options.scheduler))
+            .hint("is the scheduler running, and of the same version?")
+            .caused_by(error)
+    })
+}
+
+/// What a job's plan runs under: the profile's configuration and Ballista's section.
+pub(crate) fn job_session_config(profile: &EngineProfile) -> SessionConfig {
+    profile.session_config().upgrade_for_ballista()
+}
+
+/// How many tasks this machine can run at a time.
+pub(crate) fn available_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The executor's shuffle folder; one that was made for it goes with it.
+enum WorkFolder {
+    Given(PathBuf),
+    Temporary(tempfile::TempDir),
+}
+
+impl WorkFolder {
+    fn create(configured: Option<PathBuf>) -> Result<Self> {
+        let failed = |error: std::io::Error| {
+            Error::new(ErrorCode::Storage, "cannot make the executor's work folder")
+                .hint("name a folder that can be written in sluice.cluster.work_dir")
+                .caused_by(error)
+        };
+        match configured {
+            Some(folder) => {
+                std::fs::create_dir_all(&folder).map_err(failed)?;
+                Ok(Self::Given(folder))
+            }
+            None => Ok(Self::Temporary(tempfile::Builder::new().prefix("sluice-executor-").tempdir().map_err(failed)?)),
+        }
+    }
+
+    fn path(&self) -> String {
+        let path = match self {
+            Self::Given(folder) => folder.as_path(),
+            Self::Temporary(folder) => folder.path(),
+        };
+        path.to_string_lossy().into_owned()
+    }
+}
