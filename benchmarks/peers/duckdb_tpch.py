@@ -30,9 +30,12 @@ def outcome(job):
     except ImportError as error:
         return {"version": None, "unavailable": str(error), "failures": {}}
     connection = duckdb.connect()
-    for name, folder in job["tables"].items():
-        files = quoted(os.path.join(folder, "*.parquet"))
-        connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({files})")
+    try:
+        for name, folder in job["tables"].items():
+            files = quoted(os.path.join(folder, "*.parquet"))
+            connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({files})")
+    except duckdb.Error as error:
+        return {"version": None, "unavailable": str(error), "failures": {}}
     failures = {}
     for query in job["queries"]:
         try:

@@ -128,7 +128,7 @@ fn chosen_queries(options: &TpchOptions) -> Result<Vec<Query>> {
 async fn measure(sluice: &Engine<'_>, peer: Option<&Engine<'_>>, query: &Query, iterations: u32) -> Measured {
     let mut measured = Measured { report: QueryReport::new(query.number), answers: Vec::new(), datafusion: None };
     for iteration in 0..iterations {
-        let peer_first = (u32::from(query.number) + iteration) % 2 == 0;
+        let peer_first = (u32::from(query.number) + iteration).is_multiple_of(2);
         if peer_first {
             measure_peer(&mut measured, peer, query).await;
         }

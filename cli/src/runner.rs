@@ -85,8 +85,11 @@ impl Runner {
             let kind = execution.kind;
             Ok((kind, write_rows(execution, output, *quiet).await?))
         };
-        let (kind, summary) = interrupts.guard(work).await?;
-        self.output.flush()?;
+        let outcome = interrupts.guard(work).await;
+        // Rows that came before an error are shown before it.
+        let flushed = self.output.flush();
+        let (kind, summary) = outcome?;
+        flushed?;
         self.say_left_out(&summary);
         self.say_footer(kind, &summary, started.elapsed());
         Ok(kind)

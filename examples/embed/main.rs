@@ -47,7 +47,7 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<()> {
     let Arguments { master, data, out } = arguments;
     // The processes of a cluster have working folders of their own.
-    let (data, out) = (absolute(&data).map_err(from_io)?, absolute(&out.join("ranking")).map_err(from_io)?);
+    let (data, out) = (absolute(&data).map_err(from_io)?, absolute(out.join("ranking")).map_err(from_io)?);
     prepare_folders(&data, &out)?;
     let session = Session::builder().master(master).build().await?;
 

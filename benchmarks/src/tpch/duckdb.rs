@@ -1,6 +1,6 @@
 //! DuckDB as an independent judge: it runs the same queries over the same files in a process of its own.
 //!
-//! It comes through Python's `duckdb` package where that is installed. `SLUICE_BENCH_PYTHON` names another interpreter
+//! It comes through Python's `duckdb` package where that is installed. `DUCKDB_PYTHON` names another interpreter
 //! than `python3`.
 
 use std::collections::BTreeMap;
@@ -76,7 +76,7 @@ async fn run_script(scratch: &Path, data: &TpchData, queries: &[Query]) -> Resul
     fs::write(&script, SCRIPT)
         .and_then(|()| fs::write(&job_file, job.to_string()))
         .map_err(|error| format!("the script cannot be written: {error}"))?;
-    let python = std::env::var_os("SLUICE_BENCH_PYTHON").unwrap_or_else(|| "python3".into());
+    let python = std::env::var_os("DUCKDB_PYTHON").unwrap_or_else(|| "python3".into());
     let process = Command::new(&python)
         .arg(&script)
         .arg(&job_file)

@@ -128,8 +128,8 @@ fn complete(dir: &Path, scale: f64) -> Option<TpchData> {
         && manifest.scale == scale
         && manifest.tables.iter().map(|table| table.name.as_str()).eq(Table::ALL.map(Table::name))
         && manifest.tables.iter().all(|table| {
-            let files = table.file_sizes_bytes.iter().enumerate();
-            files.into_iter().all(|(at, size_bytes)| {
+            let mut files = table.file_sizes_bytes.iter().enumerate();
+            files.all(|(at, size_bytes)| {
                 let path = dir.join(&table.name).join(file_name(at + 1));
                 fs::metadata(path).is_ok_and(|metadata| metadata.len() == *size_bytes)
             })

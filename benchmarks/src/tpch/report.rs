@@ -171,7 +171,7 @@ impl TpchReport {
             return format!("ran {}/{total}, not verified{failures}", total - self.failed());
         }
         let duckdb = match &self.duckdb_unavailable {
-            Some(reason) => format!("duckdb not available: {reason}"),
+            Some(reason) => format!("duckdb not available: {}", reason.lines().next().unwrap_or_default()),
             None => format!("{}/{total} against duckdb", matches(|query| &query.duckdb)),
         };
         format!("verified {}/{total} against datafusion, {duckdb}{failures}", matches(|query| &query.datafusion))

@@ -70,7 +70,7 @@ fn numbers<T>(items: &[T], value: impl Fn(&T) -> u64) -> ArrayRef {
 
 fn submitted(jobs: &[JobInfo]) -> TimestampMillisecondArray {
     let times = jobs.iter().map(|job| i64::try_from(job.submitted_at_ms).unwrap_or(i64::MAX));
-    TimestampMillisecondArray::from_iter_values(times).with_timezone("UTC")
+    TimestampMillisecondArray::from_iter_values(times).with_timezone("+00:00")
 }
 
 /// The list. A table has short statements; the other formats have everything.

@@ -19,7 +19,7 @@ pub(super) fn with_unique_names(schema: &SchemaRef) -> SchemaRef {
     let fields = schema.fields().iter().map(|field| {
         let mut name = field.name().clone();
         let mut number = 0;
-        while !used.insert(name.clone()) || (number > 0 && all.contains(name.as_str())) {
+        while (number > 0 && all.contains(name.as_str())) || !used.insert(name.clone()) {
             number += 1;
             name = format!("{}_{number}", field.name());
         }

@@ -38,7 +38,7 @@ fn rows() -> RecordBatch {
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("id", Arc::new(Int64Array::from(vec![Some(1), None, Some(300)]))),
         ("name", Arc::new(StringArray::from(vec![Some("a,\"b\""), Some(""), None]))),
-        ("x", Arc::new(Float64Array::from(vec![0.5, -2.0, 1e10]))),
+        ("x", Arc::new(Float64Array::from(vec![0.5, -2.0, 12.25]))),
     ];
     RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true))).unwrap()
 }
@@ -64,7 +64,7 @@ fn text(format: Format, batches: &[RecordBatch]) -> String {
 fn csv_is_exact() {
     let batch = RecordBatch::try_from_iter([("a", Arc::new(Int64Array::from(vec![1])) as ArrayRef)]).unwrap();
     assert_eq!(written(Format::Csv, &batch.schema(), &[batch]).0, b"a\n1\n");
-    let expected = "id,name,x\n1,\"a,\"\"b\"\"\",0.5\n,,-2.0\n300,,10000000000.0\n";
+    let expected = "id,name,x\n1,\"a,\"\"b\"\"\",0.5\n,,-2.0\n300,,12.25\n";
     assert_eq!(text(Format::Csv, &[rows()]), expected);
     assert_eq!(text(Format::Csv, &[rows(), rows()]).matches("id,name").count(), 1);
     assert_eq!(text(Format::Csv, &[]), "id,name,x\n");
@@ -82,7 +82,7 @@ fn csv_spells_nested_values_out() {
 #[test]
 fn json_is_one_array_and_has_every_column() {
     let expected = "[{\"id\":1,\"name\":\"a,\\\"b\\\"\",\"x\":0.5},{\"id\":null,\"name\":\"\",\"x\":-2.0},\
-                    {\"id\":300,\"name\":null,\"x\":10000000000.0}]\n";
+                    {\"id\":300,\"name\":null,\"x\":12.25}]\n";
     assert_eq!(text(Format::Json, &[rows()]), expected);
     assert_eq!(text(Format::Json, &[]), "[]\n");
     let both: serde_json::Value = serde_json::from_str(&text(Format::Json, &[rows(), rows()])).unwrap();
@@ -147,13 +147,13 @@ fn a_terminal_gets_no_binary() {
 #[test]
 fn a_table_is_aligned_with_numbers_to_the_right() {
     let expected = "\
-+------+-------+---------------+
-|   id | name  |             x |
-+------+-------+---------------+
-|    1 | a,\"b\" |           0.5 |
-| NULL |       |          -2.0 |
-|  300 | NULL  | 10000000000.0 |
-+------+-------+---------------+
++------+-------+-------+
+|   id | name  |     x |
++------+-------+-------+
+|    1 | a,\"b\" |   0.5 |
+| NULL |       |  -2.0 |
+|  300 | NULL  | 12.25 |
++------+-------+-------+
 ";
     assert_eq!(text(Format::Table, &[rows()]), expected);
 }

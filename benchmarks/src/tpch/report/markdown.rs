@@ -49,7 +49,8 @@ fn table(report: &TpchReport, page: &mut String) {
     }
     page.push_str(&row(&totals(report, paired, header.len())));
     if paired.is_some() {
-        page.push_str("\nRatio: Sluice's time divided by DataFusion's; below 1 Sluice is faster. Totals of queries that ran on both.\n");
+        page.push_str("\nRatio: Sluice's time divided by DataFusion's; below 1 Sluice is faster. ");
+        page.push_str("Totals of queries that ran on both.\n");
     }
 }
 
