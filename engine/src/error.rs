@@ -5,16 +5,14 @@
 //! see [`Error::to_wire`] and [`Error::from_wire`].
 
 mod classify;
-mod place;
 mod render;
 mod suggest;
 mod wire;
-mod words;
 
 use std::fmt;
 use std::sync::Arc;
 
-pub use place::Names;
+pub use classify::Names;
 pub use suggest::nearest;
 
 /// Result of the engine's own functions.

@@ -116,10 +116,13 @@ impl Spawner {
                     return;
                 }
             };
+            // Held here, because waiting for a child would close it, and the executor ends when it closes.
+            let input = child.stdin.take();
             let stopping = tokio::select! {
                 _ = child.wait() => false,
                 _ = stopped.wait_for(|stopped| *stopped) => true,
             };
+            drop(input);
             if stopping {
                 return end(child).await;
             }
@@ -167,9 +170,8 @@ impl Spawner {
     }
 }
 
-/// Closes the executor's standard input, which asks it to end, and then makes sure.
+/// Gives the executor, whose standard input has been closed, the time to end by itself, and then makes sure.
 async fn end(mut child: Child) {
-    drop(child.stdin.take());
     if tokio::time::timeout(Duration::from_secs(3), child.wait()).await.is_err() {
         // It goes either way: the process is killed when the handle is dropped.
         let _ = child.kill().await;

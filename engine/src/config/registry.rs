@@ -1,121 +1,248 @@
-//! The keys themselves.
+//! The one list of Sluice's settings. Each line declares a key, its kind, its default and its one sentence, and makes
+//! the getter of [`SluiceConfig`] from them, so that none of these can drift from the others.
 
+use std::borrow::Cow;
+use std::sync::LazyLock;
 use std::time::Duration;
 
+use super::SluiceConfig;
 use super::memory;
 use super::value::{Kind, Value};
-use crate::error::{Error, ErrorCode, Result};
 
-/// One setting.
-#[derive(Debug)]
-pub(super) struct Key {
+/// A setting's declaration.
+pub(super) struct Setting {
     /// The key without `sluice.`.
-    pub(super) name: &'static str,
+    pub(super) key: &'static str,
     pub(super) kind: Kind,
     pub(super) default: Default,
+    /// Whether 0 is refused.
+    pub(super) positive: bool,
+    pub(super) scope: Scope,
     pub(super) description: &'static str,
-    /// Never shown.
-    pub(super) secret: bool,
-    /// Belongs to a session; the others belong to a process and are read when it starts.
-    pub(super) session: bool,
 }
 
-/// What a key has where nobody set it.
-#[derive(Debug, Clone, Copy)]
+/// What a setting belongs to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// A session: a client's value travels to the driver, and `SET` has an effect.
+    Session,
+    /// A process, which reads it when it starts.
+    Process,
+}
+
+/// What a setting is when nobody sets it.
 pub(super) enum Default {
+    /// Nothing.
     None,
-    Flag(bool),
-    Count(u64),
-    Size(u64),
-    Seconds(u64),
-    Text(&'static str),
-    /// Depends on the machine: how to find it, and how the reference page says it.
-    Machine(fn() -> Value, &'static str),
+    /// The same on every machine.
+    Fixed(Value),
+    /// Found out on the machine; the words stand for it on the reference page.
+    Machine(&'static str, fn() -> Value),
 }
 
-impl Key {
+impl Setting {
+    /// The declaration of a key, which is given without `sluice.`.
+    pub(super) fn find(key: &str) -> Option<(usize, &'static Setting)> {
+        SETTINGS.iter().enumerate().find(|(_, setting)| setting.key == key)
+    }
+
     pub(super) fn default_value(&self) -> Option<Value> {
-        match self.default {
+        match &self.default {
             Default::None => None,
-            Default::Flag(flag) => Some(Value::Flag(flag)),
-            Default::Count(count) => Some(Value::Count(count)),
-            Default::Size(bytes) => Some(Value::Size(bytes)),
-            Default::Seconds(seconds) => Some(Value::Time(Duration::from_secs(seconds))),
-            Default::Text(text) => Some(Value::Text(text.to_string())),
-            Default::Machine(find, _) => Some(find()),
+            Default::Fixed(value) => Some(value.clone()),
+            Default::Machine(_, find) => Some(find()),
         }
     }
+}
 
-    pub(super) fn parse(&self, text: &str) -> Result<Value> {
-        self.kind.parse(text).ok_or_else(|| {
-            let shown = if self.secret { "the value" } else { text };
-            Error::new(ErrorCode::SettingInvalid, format!("`{shown}` is not a value of sluice.{}", self.name))
-                .hint(self.kind.example())
-        })
-    }
+const fn text(text: &'static str) -> Default {
+    Default::Fixed(Value::Text(Cow::Borrowed(text)))
+}
+
+const fn size(bytes: u64) -> Default {
+    Default::Fixed(Value::Size(bytes))
+}
+
+const fn count(number: u64) -> Default {
+    Default::Fixed(Value::Count(number))
+}
+
+const fn seconds(number: u64) -> Default {
+    Default::Fixed(Value::Duration(Duration::from_secs(number)))
+}
+
+const fn bool(value: bool) -> Default {
+    Default::Fixed(Value::Bool(value))
 }
 
 const MIB: u64 = 1 << 20;
 
-const fn key(name: &'static str, kind: Kind, default: Default, description: &'static str) -> Key {
-    Key { name, kind, default, description, secret: false, session: false }
+fn data_path(folder: &str) -> Value {
+    static DATA: LazyLock<std::path::PathBuf> =
+        LazyLock::new(|| dirs::data_dir().map_or_else(|| ".sluice".into(), |data| data.join("sluice")));
+    Value::Text(Cow::Owned(DATA.join(folder).to_string_lossy().into_owned()))
 }
 
-const fn session(key: Key) -> Key {
-    Key { session: true, ..key }
+/// The getter of one kind of setting: its type, and how it is made of the value.
+macro_rules! getter {
+    (Bool, $getter:ident, $index:expr, $doc:literal) => {
+        #[doc = $doc]
+        pub fn $getter(&self) -> bool {
+            matches!(self.value($index), Some(Value::Bool(true)))
+        }
+    };
+    (Count, $getter:ident, $index:expr, $doc:literal) => {
+        #[doc = $doc]
+        pub fn $getter(&self) -> u64 {
+            if let Some(Value::Count(number)) = self.value($index) { *number } else { 0 }
+        }
+    };
+    (Size, $getter:ident, $index:expr, $doc:literal) => {
+        #[doc = $doc]
+        #[doc = ""]
+        #[doc = "In bytes."]
+        pub fn $getter(&self) -> u64 {
+            if let Some(Value::Size(bytes)) = self.value($index) { *bytes } else { 0 }
+        }
+    };
+    (Duration, $getter:ident, $index:expr, $doc:literal) => {
+        #[doc = $doc]
+        pub fn $getter(&self) -> Duration {
+            if let Some(Value::Duration(duration)) = self.value($index) { *duration } else { Duration::ZERO }
+        }
+    };
+    // Text that has a default is always there.
+    (FullText, $getter:ident, $index:expr, $doc:literal) => {
+        #[doc = $doc]
+        pub fn $getter(&self) -> String {
+            self.text($index).unwrap_or_default()
+        }
+    };
+    (Text, $getter:ident, $index:expr, $doc:literal) => {
+        #[doc = $doc]
+        pub fn $getter(&self) -> Option<String> {
+            self.text($index)
+        }
+    };
+    (Secret, $getter:ident, $index:expr, $doc:literal) => {
+        getter!(Text, $getter, $index, $doc);
+    };
 }
 
-const fn secret(key: Key) -> Key {
-    Key { secret: true, ..key }
+macro_rules! kind {
+    (FullText) => {
+        Kind::Text
+    };
+    ($kind:ident) => {
+        Kind::$kind
+    };
 }
 
-/// All of them, in the order of the reference page.
-pub(super) static KEYS: &[Key] = &[
-    key("master", Kind::Text, Default::Text("local[*]"), "Where statements run: local[*], local[4], local-cluster[3] or sluice://host:port."),
-    key("catalog.path", Kind::Text, Default::Machine(catalog_path, "the folder `sluice/catalog` of the user's data folder"), "Where the catalog keeps its versions: a path, or the URL of any object store."),
-    key("warehouse.path", Kind::Text, Default::Machine(warehouse_path, "the folder `sluice/warehouse` of the user's data folder"), "Where the files of managed tables lie: a path, or the URL of any object store."),
-    key("memory.limit", Kind::Size, Default::Machine(memory_limit, "70 % of what the cgroup or the machine has"), "The memory pool of the process; 0 has no bound."),
-    key("memory.spill_path", Kind::Text, Default::None, "Where operators spill; the system's temporary folder where absent."),
-    session(key("execution.partitions", Kind::Count, Default::Count(0), "Partitions of a plan; 0 chooses them from the cores and, on a cluster, from the bytes to read.")),
-    session(key("execution.bytes_per_partition", Kind::Size, Default::Size(64 * MIB), "How many bytes of input one partition of a cluster's job should have.")),
-    key("results.piece_size", Kind::Size, Default::Size(4 * MIB), "How many bytes of rows one message to a client holds."),
-    key("results.retention", Kind::Time, Default::Seconds(3600), "How long the rows of a job are kept while nobody reads them."),
-    key("cluster.message_limit", Kind::Size, Default::Size(256 * MIB), "The largest message between two processes, the same for all of them."),
-    key("cluster.heartbeat", Kind::Time, Default::Seconds(2), "How often an executor says that it lives."),
-    key("cluster.executor_timeout", Kind::Time, Default::Seconds(10), "How long an executor may be silent before it counts as lost."),
-    session(key("cluster.job_attempts", Kind::Count, Default::Count(3), "How often a job is started in all before it fails for a lost executor.")),
-    session(key("cluster.adaptive", Kind::Flag, Default::Flag(true), "Plans the rest of a job anew after each stage, from what the stage has measured.")),
-    key("cluster.start_timeout", Kind::Time, Default::Seconds(30), "How long to wait for processes to start, and for a first executor."),
-    session(key("cluster.broadcast_limit", Kind::Size, Default::Size(128 * MIB), "The largest side of a join that every executor gets whole.")),
-    session(key("cluster.hash_join_limit", Kind::Size, Default::Size(64 * MIB), "The largest partition of a hash join's build side; a larger one makes it a sort-merge join, which can spill.")),
-    key("cluster.work_dir", Kind::Text, Default::None, "Where an executor keeps shuffle data; a folder of the system's temporary one where absent."),
-    key("cluster.session_idle", Kind::Time, Default::Seconds(3600), "How long a client's session lives without a call."),
-    key("s3.endpoint", Kind::Text, Default::None, "The S3 service's URL, for one that is not AWS."),
-    key("s3.region", Kind::Text, Default::None, "The S3 region."),
-    secret(key("s3.access_key_id", Kind::Text, Default::None, "The S3 access key; the environment's credentials where absent.")),
-    secret(key("s3.secret_access_key", Kind::Text, Default::None, "The S3 secret key.")),
-    secret(key("s3.session_token", Kind::Text, Default::None, "The S3 session token.")),
-    key("s3.allow_http", Kind::Flag, Default::Flag(false), "Whether plain HTTP will do for S3."),
-    key("s3.virtual_hosted", Kind::Flag, Default::Flag(false), "Whether the bucket is part of the host name."),
-    key("hdfs.config_dir", Kind::Text, Default::None, "The folder with core-site.xml and hdfs-site.xml; HADOOP_CONF_DIR where absent."),
-    key("gcs.service_account_path", Kind::Text, Default::None, "The key file of a Google service account."),
-    key("azure.account", Kind::Text, Default::None, "The Azure storage account."),
-    secret(key("azure.access_key", Kind::Text, Default::None, "The key of the Azure storage account.")),
-];
-
-fn data_folder(name: &str) -> Value {
-    let folder = dirs::data_dir().unwrap_or_else(std::env::temp_dir).join("sluice").join(name);
-    Value::Text(folder.to_string_lossy().into_owned())
+/// Which values of its kind a setting takes.
+enum Range {
+    Any,
+    Positive,
 }
 
-fn catalog_path() -> Value {
-    data_folder("catalog")
+macro_rules! settings {
+    ($($key:literal: $kind:ident $getter:ident = $default:expr, $range:ident, $scope:ident, $doc:literal;)*) => {
+        /// Every setting, in the order of the reference page: those of a section stand together.
+        pub(super) static SETTINGS: &[Setting] = &[
+            $(Setting {
+                key: $key,
+                kind: kind!($kind),
+                default: $default,
+                positive: matches!(Range::$range, Range::Positive),
+                scope: Scope::$scope,
+                description: $doc,
+            },)*
+        ];
+
+        /// The settings' places in [`SETTINGS`].
+        #[allow(non_camel_case_types, clippy::enum_variant_names)]
+        #[derive(Clone, Copy)]
+        enum Index {
+            $($getter,)*
+        }
+
+        impl SluiceConfig {
+            $(getter!($kind, $getter, Index::$getter as usize, $doc);)*
+        }
+    };
 }
 
-fn warehouse_path() -> Value {
-    data_folder("warehouse")
-}
+settings! {
+    "master": FullText master = text("local[*]"), Any, Process,
+        "Where statements run: `local[*]` or `local[N]` in this process, `local-cluster[N]` on N executor processes of this machine, `sluice://host:port` on a cluster.";
 
-fn memory_limit() -> Value {
-    Value::Size(memory::default_limit_bytes())
+    "catalog.path": FullText catalog_path =
+        Default::Machine("`sluice/catalog` in the user's data folder", || data_path("catalog")), Any, Process,
+        "Folder that holds the names of persistent tables and views: a path, or a URL of any object store.";
+    "warehouse.path": FullText warehouse_path =
+        Default::Machine("`sluice/warehouse` in the user's data folder", || data_path("warehouse")), Any, Process,
+        "Folder that holds the files of tables made by `CREATE TABLE … AS`: a path, or a URL of any object store.";
+
+    "memory.limit": Size memory_limit_bytes =
+        Default::Machine("70 % of the memory that the process may use", || Value::Size(memory::default_limit_bytes())),
+        Any, Process,
+        "Memory that the operators of a process share before they spill to disk; 0 is no bound.";
+    "memory.spill_path": Text memory_spill_path = Default::None, Any, Process,
+        "Folder for spilled rows; the system's folder for temporary files unless set.";
+
+    "execution.partitions": Count execution_partitions = count(0), Any, Session,
+        "Partitions of a job's exchanges; 0 chooses from the input's bytes and the cores.";
+    "execution.bytes_per_partition": Size execution_bytes_per_partition = size(64 * MIB), Positive, Session,
+        "Input bytes that are worth one partition, where partitions are chosen.";
+
+    "results.piece_size": Size results_piece_size_bytes = size(4 * MIB), Positive, Process,
+        "Bytes of rows that a cluster sends to its client in one message.";
+    "results.retention": Duration results_retention = seconds(3600), Positive, Process,
+        "How long a cluster keeps a finished job's shuffle files and state.";
+
+    "cluster.message_limit": Size cluster_message_limit_bytes = size(256 * MIB), Positive, Process,
+        "Largest message between the processes of a cluster.";
+    "cluster.heartbeat": Duration cluster_heartbeat = seconds(2), Positive, Process,
+        "How often an executor says that it lives.";
+    "cluster.executor_timeout": Duration cluster_executor_timeout = seconds(10), Positive, Process,
+        "Silence after which an executor counts as lost and its tasks run elsewhere.";
+    "cluster.job_attempts": Count cluster_job_attempts = count(3), Positive, Session,
+        "How often a job is run before the loss of its executors fails it.";
+    "cluster.adaptive": Bool cluster_adaptive = bool(true), Any, Session,
+        "Plans later stages again with what earlier ones have shown.";
+    "cluster.start_timeout": Duration cluster_start_timeout = seconds(30), Positive, Process,
+        "How long to wait for the processes of a local cluster, and for an executor's scheduler.";
+    "cluster.broadcast_limit": Size cluster_broadcast_limit_bytes = size(128 * MIB), Any, Session,
+        "Largest side of a join that is sent whole to every task instead of being exchanged; 0 never sends one.";
+    "cluster.hash_join_limit": Size cluster_hash_join_limit_bytes = size(64 * MIB), Any, Session,
+        "Largest build side of one hash join task; beyond it, joins sort and merge, which can spill.";
+    "cluster.work_dir": Text cluster_work_dir = Default::None, Any, Process,
+        "Folder for an executor's shuffle files; a fresh temporary folder unless set.";
+    "cluster.session_idle": Duration cluster_session_idle = seconds(3600), Positive, Process,
+        "How long a driver keeps a session that nobody uses.";
+
+    "s3.endpoint": Text s3_endpoint = Default::None, Any, Process,
+        "URL of an S3-compatible store; that of AWS unless set.";
+    "s3.region": Text s3_region = Default::None, Any, Process,
+        "Region of the buckets; `AWS_REGION` unless set.";
+    "s3.access_key_id": Secret s3_access_key_id = Default::None, Any, Process,
+        "Access key; the usual AWS sources (environment, profile, instance role) unless set.";
+    "s3.secret_access_key": Secret s3_secret_access_key = Default::None, Any, Process,
+        "Secret of the access key.";
+    "s3.session_token": Secret s3_session_token = Default::None, Any, Process,
+        "Token of temporary credentials.";
+    "s3.allow_http": Bool s3_allow_http = bool(false), Any, Process,
+        "Allows an endpoint without TLS.";
+    "s3.virtual_hosted": Bool s3_virtual_hosted = bool(false), Any, Process,
+        "Puts the bucket in the host name instead of the path.";
+
+    "hdfs.config_dir": Text hdfs_config_dir = Default::None, Any, Process,
+        "Folder with `core-site.xml` and `hdfs-site.xml`; `HADOOP_CONF_DIR` unless set.";
+
+    "gcs.service_account_path": Text gcs_service_account_path = Default::None, Any, Process,
+        "File with a Google service account's key; the usual Google sources unless set.";
+
+    "azure.account": Text azure_account = Default::None, Any, Process,
+        "Name of the storage account.";
+    "azure.access_key": Secret azure_access_key = Default::None, Any, Process,
+        "Access key of the storage account.";
 }

@@ -1,162 +1,283 @@
-//! DataFusion's errors as Sluice's: the type is read from the type where there is one, and from the words where an
-//! error has crossed Ballista as text.
+//! Other libraries' errors as Sluice's own: what DataFusion, Arrow, Parquet, the object stores and the operating system
+//! report becomes a code, one clean sentence and, where it is known, a place in the SQL text.
+
+mod debug;
+mod messages;
+mod statement;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::error::Error as StdError;
+use std::io;
+use std::sync::Arc;
 
 use datafusion::arrow::error::ArrowError;
-use datafusion::common::SchemaError;
+use datafusion::common::{Diagnostic, SchemaError};
 use datafusion::error::DataFusionError;
-use datafusion::parquet::errors::ParquetError;
 use datafusion::sql::sqlparser::parser::ParserError;
 use object_store::Error as StoreError;
+use parquet::errors::ParquetError;
 
-use super::words::{clean, from_words};
-use super::{Error, ErrorCode};
+use super::{Error, ErrorCode, Place};
+
+pub use statement::Names;
+
+/// How many errors within errors are looked at.
+const DEPTH_LIMIT: usize = 32;
 
 impl From<DataFusionError> for Error {
     fn from(error: DataFusionError) -> Self {
-        classify(&error).caused_by_plan(error)
+        match find_own(&error) {
+            Some(own) => own,
+            None => classify(&error).caused_by(error),
+        }
     }
 }
 
 impl Error {
-    /// The error of a task, from the text in which Ballista hands it on.
-    pub fn from_task_text(text: &str) -> Self {
-        from_words(text)
-    }
-
-    /// Keeps DataFusion's error for [`Error::in_statement`], unless it wraps one of Sluice's.
-    fn caused_by_plan(self, error: DataFusionError) -> Self {
-        if std::error::Error::source(&self).is_some() { self } else { self.caused_by(error) }
-    }
-}
-
-/// The error's type and one clean sentence.
-fn classify(error: &DataFusionError) -> Error {
-    match error {
-        DataFusionError::External(inner) => match inner.downcast_ref::<Error>() {
-            Some(own) => own.clone(),
-            None => match inner.downcast_ref::<DataFusionError>() {
-                Some(nested) => classify(nested),
-                None => from_words(&inner.to_string()),
-            },
-        },
-        DataFusionError::Context(_, inner) => classify(inner),
-        DataFusionError::Diagnostic(_, inner) => classify(inner),
-        DataFusionError::Shared(inner) => classify(inner),
-        DataFusionError::Collection(errors) => {
-            errors.first().map_or_else(|| Error::new(ErrorCode::Internal, "an empty list of errors"), classify)
+    /// The error as Sluice's own, with its place in `sql` and the names that were probably meant.
+    pub fn from_datafusion(error: DataFusionError, sql: Option<&str>, names: &Names) -> Self {
+        let error = Self::from(error);
+        match sql {
+            Some(sql) => error.in_statement(sql, names),
+            None => error.with_names(names),
         }
-        DataFusionError::ArrowError(inner, _) => arrow(inner),
-        DataFusionError::ParquetError(inner) => match inner.as_ref() {
-            ParquetError::External(cause) => from_words(&cause.to_string()),
-            other => corrupt(&other.to_string()),
-        },
-        DataFusionError::ObjectStore(inner) => store(inner),
-        DataFusionError::IoError(inner) => io(inner),
-        DataFusionError::SQL(inner, _) => syntax(inner),
-        DataFusionError::NotImplemented(message) => Error::new(ErrorCode::Unsupported, clean(message)),
-        DataFusionError::SchemaError(inner, _) => schema(inner),
-        DataFusionError::ResourcesExhausted(message) => memory(message),
-        DataFusionError::Configuration(message) => Error::new(ErrorCode::SettingInvalid, clean(message)),
-        other => from_words(&other.strip_backtrace()),
+    }
+
+    /// An error that is left as text only, such as that of a task which ran on another machine.
+    pub fn from_task_text(text: &str) -> Self {
+        text::classify(text)
     }
 }
 
-fn arrow(error: &ArrowError) -> Error {
+/// What caused an error: like [`StdError::source`], but sees into [`io::Error`] as well, which hides what it wraps.
+fn next<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    }
+}
+
+/// The error and everything that caused it, the outermost first.
+fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error| next(*error)).take(DEPTH_LIMIT)
+}
+
+/// An error of ours that crossed other libraries.
+fn find_own(error: &(dyn StdError + 'static)) -> Option<Error> {
+    chain(error).find_map(|error| {
+        error.downcast_ref::<Error>().or_else(|| error.downcast_ref::<Arc<Error>>().map(Arc::as_ref)).cloned()
+    })
+}
+
+fn classify(error: &DataFusionError) -> Error {
+    // A full disk shows at any depth, and is the cause of whatever else is reported.
+    if let Some(full) = chain(error).find_map(disk_full) {
+        return full;
+    }
     match error {
-        ArrowError::DivideByZero => evaluation("division by zero"),
-        ArrowError::ArithmeticOverflow(message)
-        | ArrowError::CastError(message)
-        | ArrowError::ParseError(message)
-        | ArrowError::ComputeError(message) => evaluation(message),
-        ArrowError::CsvError(message) | ArrowError::JsonError(message) => corrupt(message),
-        ArrowError::ExternalError(inner) => match inner.downcast_ref::<Error>() {
-            Some(own) => own.clone(),
-            None => match inner.downcast_ref::<DataFusionError>() {
-                Some(nested) => classify(nested),
-                None => from_words(&inner.to_string()),
-            },
-        },
-        ArrowError::IoError(_, inner) => io(inner),
-        other => from_words(&other.to_string()),
+        DataFusionError::Context(context, inner) => {
+            text::bad_value(context, &inner.to_string()).unwrap_or_else(|| classify(inner))
+        }
+        DataFusionError::Shared(inner) => classify(inner),
+        DataFusionError::Collection(errors) => errors.first().map_or_else(|| unknown(error), classify),
+        DataFusionError::Diagnostic(diagnostic, inner) => with_diagnostic(classify(inner), diagnostic),
+        DataFusionError::SQL(error, _) => syntax(error),
+        DataFusionError::SchemaError(error, _) => schema(error),
+        DataFusionError::Plan(text) => text::plan(text),
+        DataFusionError::Configuration(text) => text::configuration(text),
+        DataFusionError::Execution(text) => text::execution(text),
+        DataFusionError::NotImplemented(text) => messages::unsupported(text),
+        DataFusionError::ResourcesExhausted(text) => messages::memory_exhausted(text),
+        DataFusionError::Internal(text) => text::internal(text),
+        DataFusionError::ArrowError(error, _) => arrow(error),
+        DataFusionError::ParquetError(error) => parquet_file(error),
+        DataFusionError::ObjectStore(error) => store(error),
+        DataFusionError::IoError(error) => file(error),
+        DataFusionError::ExecutionJoin(error) if error.is_cancelled() => {
+            Error::new(ErrorCode::Cancelled, "the job was cancelled")
+        }
+        DataFusionError::ExecutionJoin(error) => messages::internal(&error.to_string()),
+        DataFusionError::External(error) => other(error.as_ref()),
+        DataFusionError::Substrait(_) | DataFusionError::Ffi(_) => unknown(error),
+    }
+}
+
+fn unknown(error: &DataFusionError) -> Error {
+    text::classify(&error.strip_backtrace())
+}
+
+/// An error of any type.
+fn other(error: &(dyn StdError + 'static)) -> Error {
+    if let Some(error) = error.downcast_ref::<DataFusionError>() {
+        classify(error)
+    } else if let Some(error) = error.downcast_ref::<ArrowError>() {
+        arrow(error)
+    } else if let Some(error) = error.downcast_ref::<ParquetError>() {
+        parquet_file(error)
+    } else if let Some(error) = error.downcast_ref::<StoreError>() {
+        store(error)
+    } else if let Some(error) = error.downcast_ref::<io::Error>() {
+        file(error)
+    } else if let Some(inner) = next(error) {
+        other(inner)
+    } else {
+        text::classify(&error.to_string())
+    }
+}
+
+fn syntax(error: &ParserError) -> Error {
+    match error {
+        ParserError::TokenizerError(text) | ParserError::ParserError(text) => messages::syntax(text),
+        ParserError::RecursionLimitExceeded => Error::new(ErrorCode::Syntax, "the statement is nested too deeply"),
     }
 }
 
 fn schema(error: &SchemaError) -> Error {
     match error {
-        SchemaError::FieldNotFound { field, .. } => {
-            Error::new(ErrorCode::ColumnNotFound, format!("column \"{}\" not found", field.name()))
+        SchemaError::FieldNotFound { field, valid_fields } => {
+            let valid: Vec<(Option<String>, String)> = valid_fields
+                .iter()
+                .map(|column| (column.relation.as_ref().map(|table| table.table().to_string()), column.name.clone()))
+                .collect();
+            messages::column_not_found(&field.flat_name(), &valid)
         }
-        SchemaError::AmbiguousReference { field } => {
-            Error::new(ErrorCode::InvalidPlan, format!("column \"{}\" is ambiguous", field.name()))
-                .hint("write the table's name before it")
-        }
+        SchemaError::AmbiguousReference { field } => messages::ambiguous_column(&field.flat_name()),
         SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
-            Error::new(ErrorCode::InvalidPlan, format!("there is more than one column \"{name}\""))
-                .hint("give them different names with AS")
+            messages::duplicate_column(name)
         }
     }
 }
 
-fn syntax(error: &ParserError) -> Error {
-    let message = match error {
-        ParserError::TokenizerError(message) | ParserError::ParserError(message) => message.clone(),
-        ParserError::RecursionLimitExceeded => "the statement is nested too deeply".to_string(),
-    };
-    Error::new(ErrorCode::Syntax, clean(&message))
-}
-
-pub(super) fn store(error: &StoreError) -> Error {
+fn arrow(error: &ArrowError) -> Error {
     match error {
-        StoreError::NotFound { path, .. } => Error::new(ErrorCode::FileNotFound, format!("no file at '{path}'")),
+        ArrowError::ExternalError(inner) => other(inner.as_ref()),
+        ArrowError::IoError(_, inner) => file(inner),
+        ArrowError::NotYetImplemented(text) => messages::unsupported(text),
+        ArrowError::DivideByZero => messages::divide_by_zero(),
+        ArrowError::CastError(text) | ArrowError::ComputeError(text) | ArrowError::ArithmeticOverflow(text) => {
+            messages::evaluation(text)
+        }
+        ArrowError::ParseError(text) => text::parse_error(text),
+        ArrowError::CsvError(text) | ArrowError::JsonError(text) => messages::corrupt_file(text),
+        ArrowError::AvroError(text) | ArrowError::IpcError(text) | ArrowError::ParquetError(text) => {
+            messages::corrupt_file(text)
+        }
+        ArrowError::MemoryError(text) => messages::memory_exhausted(text),
+        ArrowError::DictionaryKeyOverflowError
+        | ArrowError::RunEndIndexOverflowError
+        | ArrowError::OffsetOverflowError(_) => messages::evaluation(&error.to_string()),
+        ArrowError::InvalidArgumentError(text) => text::execution(text),
+        ArrowError::SchemaError(_) | ArrowError::CDataInterface(_) => messages::internal(&error.to_string()),
+    }
+}
+
+fn parquet_file(error: &ParquetError) -> Error {
+    match error {
+        ParquetError::External(inner) => match inner.downcast_ref::<io::Error>() {
+            // Bytes that end too early are the file's fault, not the store's.
+            Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => messages::corrupt_file(&error.to_string()),
+            _ => other(inner.as_ref()),
+        },
+        ParquetError::NYI(text) => messages::unsupported(text),
+        ParquetError::General(text) | ParquetError::EOF(text) | ParquetError::ArrowError(text) => {
+            messages::corrupt_file(text)
+        }
+        other => messages::corrupt_file(&other.to_string()),
+    }
+}
+
+fn store(error: &StoreError) -> Error {
+    match error {
+        StoreError::NotFound { path, .. } => messages::file_not_found(path),
+        StoreError::AlreadyExists { path, .. } => {
+            Error::new(ErrorCode::TargetExists, format!("\"{path}\" exists already"))
+        }
+        StoreError::Precondition { path, .. } | StoreError::NotModified { path, .. } => {
+            Error::new(ErrorCode::Conflict, format!("\"{path}\" was changed by another writer"))
+        }
         StoreError::PermissionDenied { path, .. } | StoreError::Unauthenticated { path, .. } => {
-            Error::new(ErrorCode::AccessDenied, format!("access to '{path}' is refused"))
-                .hint("check the credentials, or the rights of the file")
+            messages::access_denied(Some(path))
         }
-        StoreError::AlreadyExists { path, .. } | StoreError::Precondition { path, .. } => {
-            Error::new(ErrorCode::Conflict, format!("another writer made '{path}' first"))
+        StoreError::NotSupported { source } => messages::unsupported(&source.to_string()),
+        StoreError::NotImplemented { operation, implementer } => {
+            messages::unsupported(&format!("{implementer} does not do \"{operation}\""))
         }
-        other => {
-            let mut source: Option<&dyn std::error::Error> = std::error::Error::source(other);
-            while let Some(cause) = source {
-                if let Some(cause) = cause.downcast_ref::<std::io::Error>() {
-                    return io(cause);
-                }
-                source = cause.source();
+        StoreError::InvalidPath { source } => {
+            Error::new(ErrorCode::InvalidArgument, messages::sentence(&source.to_string()))
+        }
+        StoreError::UnknownConfigurationKey { store, key } => {
+            Error::new(ErrorCode::SettingInvalid, format!("the store {store} has no setting \"{key}\""))
+        }
+        StoreError::Generic { source, .. } => {
+            match chain(source.as_ref()).find_map(|error| error.downcast_ref::<io::Error>()) {
+                Some(cause) => file_with(cause, &error.to_string()),
+                None => text::store(&error.to_string()),
             }
-            from_words(&other.to_string())
         }
+        other => messages::internal(&other.to_string()),
     }
 }
 
-pub(super) fn io(error: &std::io::Error) -> Error {
-    use std::io::ErrorKind;
+fn file(error: &io::Error) -> Error {
+    match error.get_ref() {
+        Some(inner) => other(inner),
+        None => file_with(error, &error.to_string()),
+    }
+}
+
+/// An error of the operating system; `text` tells more than the error itself, the path for instance.
+fn file_with(error: &io::Error, text: &str) -> Error {
     match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => disk_full(),
-        ErrorKind::NotFound => Error::new(ErrorCode::FileNotFound, "a file is missing").hint(error.to_string()),
-        ErrorKind::PermissionDenied => Error::new(ErrorCode::AccessDenied, "the file system refuses access"),
-        _ => {
-            let nested = error.get_ref().and_then(|inner| inner.downcast_ref::<DataFusionError>());
-            nested.map_or_else(|| from_words(&error.to_string()), classify)
+        io::ErrorKind::NotFound => match text::quoted_path(text) {
+            Some(path) => messages::file_not_found(&path),
+            None => Error::new(ErrorCode::FileNotFound, messages::sentence(text)),
+        },
+        io::ErrorKind::PermissionDenied => messages::access_denied(text::quoted_path(text).as_deref()),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => messages::corrupt_file(text),
+        io::ErrorKind::AddrInUse => Error::new(ErrorCode::PortInUse, messages::sentence(text)),
+        _ => text::store(text),
+    }
+}
+
+fn disk_full(error: &(dyn StdError + 'static)) -> Option<Error> {
+    let by_kind = error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded));
+    (by_kind || (error.source().is_none() && text::says_disk_full(&error.to_string()))).then(messages::disk_full)
+}
+
+/// Adds what DataFusion's planner knows about the place.
+fn with_diagnostic(mut error: Error, diagnostic: &Diagnostic) -> Error {
+    // The planner's own error names a table in full; here it stands as the user wrote it.
+    if error.code() == ErrorCode::TableNotFound
+        && let Some(name) = text::between(&diagnostic.message, "table '", "' not found")
+    {
+        error.0.message = messages::table_not_found(name).0.message;
+    }
+    if error.hint_text().is_none()
+        && let Some(help) = diagnostic.helps.first()
+    {
+        error = error.hint(messages::sentence(&help.message));
+    }
+    if error.hint_text().is_none() {
+        let columns = diagnostic.notes.iter().filter_map(|note| note.message.strip_prefix("possible column "));
+        let columns: Vec<&str> = columns.collect();
+        if error.code() == ErrorCode::InvalidPlan && columns.len() > 1 {
+            error = error.hint(format!("it could be {}", columns.join(" or ")));
         }
     }
-}
-
-pub(super) fn evaluation(message: &str) -> Error {
-    Error::new(ErrorCode::Evaluation, clean(message)).hint("TRY_CAST and NULLIF give NULL instead of an error")
-}
-
-pub(super) fn corrupt(message: &str) -> Error {
-    Error::new(ErrorCode::CorruptFile, clean(message)).hint("is the file whole, and of the format that was named?")
-}
-
-pub(super) fn disk_full() -> Error {
-    Error::new(ErrorCode::DiskFull, "no space is left on the disk")
-        .hint("free some, or name another folder in sluice.memory.spill_path or sluice.cluster.work_dir")
-}
-
-pub(super) fn memory(message: &str) -> Error {
-    if message.contains("o space left") || message.contains("disk") {
-        return disk_full();
+    let Some(span) = diagnostic.span.filter(|span| span.start.line > 0) else { return error };
+    if error.place().is_some() {
+        return error;
     }
-    Error::new(ErrorCode::MemoryExhausted, clean(message)).hint("raise sluice.memory.limit, or sluice.execution.partitions")
+    let number = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+    // A span over several lines is underlined to its first line's end, which the picture cuts by itself.
+    let length = if span.end.line == span.start.line {
+        number(span.end.column.saturating_sub(span.start.column))
+    } else {
+        usize::from(u16::MAX)
+    };
+    error.at(Place { line: number(span.start.line), column: number(span.start.column), length: length.max(1) })
 }
