@@ -5,24 +5,30 @@
 //! files that successful tasks report are then put in place, by [`commit`], in one process.
 //!
 //! ```text
-//! WriteNode ── plan ──> WriteExec (1:1 in partitions) ── rows (path, bytes, rows) ──> commit
+//! WriteNode ── plan ──> WriteExec (1:1 in partitions) ── rows (attempt, path, bytes, rows) ──> commit
 //! ```
 
 mod commit;
 mod exec;
 mod files;
+mod in_flight;
 mod logical;
 mod options;
+mod partition_path;
 mod planner;
+mod sink;
 mod spec;
+mod task;
+mod writer;
 
-pub use commit::{Mode, Target, abort, commit};
+pub use commit::{Mode, Target, abort, commit, sweep};
 pub use exec::WriteExec;
-pub use files::{WrittenFile, read_report, total_rows};
+pub use files::{WrittenFile, read_report, total_rows, without_empty};
 pub use logical::WriteNode;
 pub(crate) use options::split_copy_options;
 pub use planner::WriteExtensionPlanner;
 pub use spec::WriteSpec;
+pub use writer::{WriteFormat, WriterOptions};
 
 use std::sync::Arc;
 
@@ -37,5 +43,5 @@ pub fn encode(write: &WriteExec) -> Result<Vec<u8>> {
 /// The write that [`encode`] made the bytes of, over its input.
 pub fn decode(bytes: &[u8], input: Arc<dyn ExecutionPlan>) -> Result<WriteExec> {
     let spec: WriteSpec = serde_json::from_slice(bytes).map_err(|error| DataFusionError::External(Box::new(error)))?;
-    Ok(WriteExec::new(input, Arc::new(spec)))
+    WriteExec::try_new(input, Arc::new(spec))
 }

@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::Column;
-use datafusion::common::file_options::file_type::FileType;
+use datafusion::datasource::listing::ListingTable;
+use datafusion::datasource::source_as_provider;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::dml::{CopyTo, InsertOp};
-use datafusion::logical_expr::{CreateMemoryTable, DmlStatement, Expr, LogicalPlan, LogicalPlanBuilder, WriteOp};
+use datafusion::logical_expr::{
+    CreateMemoryTable, DmlStatement, Expr, LogicalPlan, LogicalPlanBuilder, TableSource, WriteOp,
+};
 use futures::TryStreamExt;
 use uuid::Uuid;
 
@@ -19,7 +22,9 @@ use crate::catalog::model::{FileEntry, TableEntry};
 use crate::catalog::{CommitMode, IfExists, ManagedTarget};
 use crate::error::{Error, ErrorCode, Result};
 use crate::stream;
-use crate::write::{self, Mode, Target, WriteNode, WriteSpec, WrittenFile, split_copy_options};
+use crate::write::{
+    self, Mode, Target, WriteFormat, WriteNode, WriteSpec, WriterOptions, WrittenFile, split_copy_options,
+};
 
 /// Extensions that make a `COPY` target one file.
 const FILE_EXTENSIONS: &[&str] = &["parquet", "csv", "json", "ndjson", "arrow", "gz", "zst", "bz2", "xz", "tsv"];
@@ -34,19 +39,22 @@ pub(crate) async fn copy(
     let keep = session.context().copied_config().options().execution.keep_partition_by_columns;
     let is_file = !copy.output_url.ends_with('/')
         && copy.partition_by.is_empty()
-        && copy.output_url.rsplit(['/', '.']).next().is_some_and(|end| FILE_EXTENSIONS.contains(&end.to_lowercase().as_str()))
+        && copy
+            .output_url
+            .rsplit(['/', '.'])
+            .next()
+            .is_some_and(|end| FILE_EXTENSIONS.contains(&end.to_lowercase().as_str()))
         && copy.output_url.rsplit('/').next().is_some_and(|name| name.contains('.'));
     let single_file = options.single_file.unwrap_or(is_file);
     let target = Target::new(&copy.output_url, single_file, options.mode)?;
     let stores = session.profile().stores();
     target.check(&stores).await?;
+    let writer = WriterOptions::of_copy(&copy.file_type, &options.format, &session.context().state())?;
     let spec = WriteSpec {
-        format: format_name(copy.file_type.as_ref()),
-        options: options.format,
         partition_by: copy.partition_by.clone(),
         keep_partition_columns: options.keep_partition_columns.unwrap_or(keep),
-        staging: target.staging().to_string(),
         single_file,
+        ..WriteSpec::new(writer, target.staging())
     };
     check_partitions(&spec.partition_by, copy.input.schema().inner())?;
     to_target(session, WriteNode::plan(copy.input.as_ref().clone(), spec)?, target, runner).await
@@ -83,16 +91,43 @@ pub(crate) async fn insert(
         return Err(Error::new(ErrorCode::Unsupported, format!("`{}` is one file", dml.table_name))
             .hint("rows can be inserted into a table over a folder: end its LOCATION with a slash"));
     }
+    if location.glob.is_some() {
+        return Err(Error::new(ErrorCode::Unsupported, format!("`{}` reads files by a pattern", dml.table_name))
+            .hint("new files might not match it; create a table over the whole folder"));
+    }
     let target = Target::new(&location.url, false, if overwrite { Mode::Overwrite } else { Mode::Append })?;
-    let spec = WriteSpec {
-        format: table.format.to_lowercase(),
-        options: format_options(&table.options),
+    target.check(&session.profile().stores()).await?;
+    let state = session.context().state();
+    let format = WriteFormat::from_name(&table.format).ok_or_else(|| {
+        Error::new(
+            ErrorCode::Unsupported,
+            format!("`{}` is stored as {}, which Sluice does not write", dml.table_name, table.format),
+        )
+    })?;
+    let mut spec = WriteSpec {
         partition_by: table.partition_columns.clone(),
-        keep_partition_columns: false,
-        staging: target.staging().to_string(),
-        single_file: false,
+        required_columns: required_columns(&dml.target.schema()),
+        ..WriteSpec::new(WriterOptions::resolve(format, &table.options, &state)?, target.staging())
     };
-    to_target(session, WriteNode::plan(dml.input.as_ref().clone(), spec)?, target, runner).await
+    // The table reads only files whose names end so.
+    if !format!(".{}", spec.extension).ends_with(&table.file_extension) {
+        spec.extension = table.file_extension.trim_start_matches('.').to_string();
+    }
+    let input = in_declared_order(dml.input.as_ref().clone(), &dml.target)?;
+    to_target(session, WriteNode::plan(input, spec)?, target, runner).await
+}
+
+/// The rows in the order that the table's `WITH ORDER` promises of every file: readers rely on it.
+fn in_declared_order(input: LogicalPlan, table: &Arc<dyn TableSource>) -> Result<LogicalPlan> {
+    let provider = source_as_provider(table)?;
+    let Some(keys) = provider.downcast_ref::<ListingTable>().and_then(|it| it.options().file_sort_order.first()) else {
+        return Ok(input);
+    };
+    Ok(LogicalPlanBuilder::from(input).sort(keys.clone())?.build()?)
+}
+
+fn required_columns(schema: &SchemaRef) -> Vec<String> {
+    schema.fields().iter().filter(|field| !field.is_nullable()).map(|field| field.name().clone()).collect()
 }
 
 /// Runs `CREATE TABLE … AS` and `CREATE TABLE … (columns)`.
@@ -117,21 +152,13 @@ async fn to_target(
     target: Target,
     runner: &dyn Runner,
 ) -> Result<SendableRecordBatchStream> {
-    let stores = session.profile().stores();
-    let report = match runner.run(session.context(), plan).await {
-        Ok(report) => report,
-        Err(error) => {
-            write::abort(&stores, &target).await;
-            return Err(error);
-        }
-    };
+    let report = run_write(session, plan, &target, runner).await?;
     let session = Arc::clone(session);
     Ok(stream::produce(Arc::new(count_schema()), move |mut sink| async move {
-        let guard = StagingGuard { session: Arc::clone(&session), target: Some(target.clone()) };
-        let files = collect_report(report).await?;
+        let stores = session.profile().stores();
+        let files = collect_report(&session, &target, report).await?;
         let rows = write::total_rows(&files);
         write::commit(&stores, &target, files).await?;
-        guard.keep();
         forget_listings(&session);
         sink.send(count_batch(rows)?).await;
         Ok(())
@@ -149,49 +176,72 @@ async fn to_managed(
 ) -> Result<SendableRecordBatchStream> {
     let folder = format!("write-{}", Uuid::now_v7().simple());
     let staging = format!("{}{folder}/", target.location);
-    let spec = WriteSpec {
-        format: "parquet".to_string(),
-        options: BTreeMap::new(),
-        partition_by: vec![],
-        keep_partition_columns: true,
-        staging: staging.clone(),
-        single_file: false,
-    };
-    let plan = WriteNode::plan(unqualified(input)?, spec)?;
+    let writer = WriterOptions::resolve(WriteFormat::Parquet, &BTreeMap::new(), &session.context().state())?;
+    let plan = WriteNode::plan(unqualified(input)?, WriteSpec::new(writer, &staging))?;
     // The write's own folder, so that a failure takes nothing of the table with it.
-    let cleaning = Target::managed(&staging)?;
-    let stores = session.profile().stores();
-    let report = match runner.run(session.context(), plan).await {
-        Ok(report) => report,
-        Err(error) => {
-            write::abort(&stores, &cleaning).await;
-            return Err(error);
-        }
-    };
+    let own_folder = Target::managed(&staging)?;
+    let report = run_write(session, plan, &own_folder, runner).await?;
     let session = Arc::clone(session);
     Ok(stream::produce(Arc::new(count_schema()), move |mut sink| async move {
-        let guard = StagingGuard { session: Arc::clone(&session), target: Some(cleaning) };
-        let files = collect_report(report).await?;
+        // The catalog knows the columns of a table without files.
+        let files = write::without_empty(collect_report(&session, &own_folder, report).await?, false);
+        let guard = StagingGuard::new(&session, &own_folder);
         let rows = write::total_rows(&files);
-        let entries = files
-            .into_iter()
-            .map(|file| FileEntry { path: format!("{folder}/{}/{}", file.attempt, file.path), bytes: file.bytes, rows: file.rows })
-            .collect();
-        session.catalog().commit_managed_table(&target, &schema, entries, mode).await?;
+        let entry = |file: &WrittenFile| FileEntry {
+            path: format!("{folder}/{}/{}", file.attempt, file.path),
+            bytes: file.bytes,
+            rows: file.rows,
+        };
+        let entries = files.iter().map(entry).collect();
+        let committed = session.catalog().commit_managed_table(&target, &schema, entries, mode).await;
         guard.keep();
+        let stores = session.profile().stores();
+        if let Err(error) = committed {
+            write::abort(&stores, &own_folder).await;
+            return Err(error);
+        }
+        write::sweep(&stores, &own_folder, &files).await;
         forget_listings(&session);
         sink.send(count_batch(rows)?).await;
         Ok(())
     }))
 }
 
-async fn collect_report(report: SendableRecordBatchStream) -> Result<Vec<WrittenFile>> {
-    let batches: Vec<_> = report.try_collect().await?;
-    let mut files = Vec::new();
-    for batch in &batches {
-        files.extend(write::read_report(batch)?);
+async fn run_write(
+    session: &Arc<EngineSession>,
+    plan: LogicalPlan,
+    target: &Target,
+    runner: &dyn Runner,
+) -> Result<SendableRecordBatchStream> {
+    match runner.run(session.context(), plan).await {
+        Ok(report) => Ok(report),
+        Err(error) => {
+            write::abort(&session.profile().stores(), target).await;
+            Err(error)
+        }
     }
-    Ok(files)
+}
+
+/// The files that a running write reports. On an error, or when it is dropped, what was staged goes.
+async fn collect_report(
+    session: &Arc<EngineSession>,
+    target: &Target,
+    report: SendableRecordBatchStream,
+) -> Result<Vec<WrittenFile>> {
+    let guard = StagingGuard::new(session, target);
+    let collected: datafusion::error::Result<Vec<_>> = report.try_collect().await;
+    guard.keep();
+    let files = collected.and_then(|batches| {
+        let files = batches.iter().map(write::read_report).collect::<datafusion::error::Result<Vec<_>>>()?;
+        Ok(files.concat())
+    });
+    match files {
+        Ok(files) => Ok(files),
+        Err(error) => {
+            write::abort(&session.profile().stores(), target).await;
+            Err(error.into())
+        }
+    }
 }
 
 /// Columns by their bare names: a table's file knows no other table.
@@ -221,22 +271,6 @@ fn check_partitions(partition_by: &[String], schema: &SchemaRef) -> Result<()> {
     Ok(())
 }
 
-/// The name of `COPY`'s format.
-fn format_name(file_type: &dyn FileType) -> String {
-    file_type.get_ext().trim_start_matches('.').to_lowercase()
-}
-
-/// A table's options as a writer takes them.
-fn format_options(options: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    options
-        .iter()
-        .map(|(key, value)| {
-            let key = if key.contains('.') { key.clone() } else { format!("format.{key}") };
-            (key, value.clone())
-        })
-        .collect()
-}
-
 /// New files must show at once, so what was listed before is forgotten.
 fn forget_listings(session: &EngineSession) {
     if let Some(cache) = session.profile().runtime_env().cache_manager.get_list_files_cache() {
@@ -244,13 +278,17 @@ fn forget_listings(session: &EngineSession) {
     }
 }
 
-/// Deletes the staging folder of a write that is dropped or fails.
+/// Deletes the staging folder of a write that is dropped while it runs.
 struct StagingGuard {
     session: Arc<EngineSession>,
     target: Option<Target>,
 }
 
 impl StagingGuard {
+    fn new(session: &Arc<EngineSession>, target: &Target) -> Self {
+        Self { session: Arc::clone(session), target: Some(target.clone()) }
+    }
+
     fn keep(mut self) {
         self.target = None;
     }

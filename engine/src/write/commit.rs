@@ -1,10 +1,21 @@
 //! Putting written files in place.
 //!
 //! A staging folder lies beside its target, so that a rename stays on one file system, and has a name that no reader
-//! lists. On a local file system a new or replaced folder appears by one rename. Elsewhere files move one by one, in an
-//! order that keeps readers from ever seeing less than before; if one cannot be moved, those before it are taken back.
+//! lists. What a reader can see of a commit depends on the store:
+//!
+//! | target | local file system | other stores |
+//! |---|---|---|
+//! | one file | one rename | one copy; stores replace an object at once |
+//! | a new folder | one rename of the folder | file by file |
+//! | a folder that is replaced | old and new change places at once, on Linux | new files first, then the old ones go |
+//! | a folder that is added to | file by file | file by file |
+//!
+//! File by file means that a reader may see some of the new files before the others. If one file cannot be put in place,
+//! those before it are taken away again, so that the write is there in full or not at all.
 
-use std::path::{Path as FilePath, PathBuf};
+mod local;
+mod objects;
+
 use std::sync::Arc;
 
 use futures::TryStreamExt;
@@ -13,7 +24,8 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use url::Url;
 use uuid::Uuid;
 
-use super::files::WrittenFile;
+use super::files::{WrittenFile, without_empty};
+use super::in_flight::{InFlight, wait_until_unused};
 use crate::error::{Error, ErrorCode, Result};
 use crate::storage::{StoreRegistry, absolute_url, store_error};
 
@@ -40,18 +52,25 @@ pub struct Target {
 impl Target {
     /// A target at a path or URL, with a staging folder of its own beside it.
     pub fn new(location: &str, single_file: bool, mode: Mode) -> Result<Self> {
+        let unusable = |why: &str| Error::new(ErrorCode::InvalidArgument, format!("`{location}` {why}"));
+        if single_file && mode == Mode::Append {
+            return Err(unusable("is one file, and rows cannot be appended to a file")
+                .hint("write to a folder, whose path ends with a slash"));
+        }
         let trimmed = location.trim_end_matches('/');
         let url = absolute_url(&if single_file { trimmed.to_string() } else { format!("{trimmed}/") })?;
-        let bare = url.as_str().trim_end_matches('/').to_string();
-        let (parent, name) = bare.rsplit_once('/').unwrap_or((bare.as_str(), "data"));
-        let staging = format!("{parent}/.{name}.sluice-{}/", Uuid::now_v7().simple());
-        let staging = Url::parse(&staging).map_err(|error| {
-            Error::new(ErrorCode::InvalidArgument, format!("`{location}` is not a place to write to")).caused_by(error)
-        })?;
+        let bare = url.path().trim_end_matches('/');
+        let Some((parent, name)) = bare.rsplit_once('/').filter(|(_, name)| !name.is_empty()) else {
+            return Err(unusable("is the root of its store").hint("write to a folder below it"));
+        };
+        let mut staging = url.clone();
+        // Both parts are spelled as in the URL already; setting a path encodes nothing twice.
+        staging.set_path(&format!("{parent}/.{name}.sluice-{}/", Uuid::now_v7().simple()));
         Ok(Self { url, single_file, mode, staging })
     }
 
-    /// A target whose files are written where they stay, below `folder`: only [`abort`] has a meaning for it.
+    /// A target whose files are written where they stay, below `folder`: only [`abort`] and [`sweep`] have a meaning
+    /// for it.
     pub fn managed(folder: &str) -> Result<Self> {
         let url = absolute_url(folder)?;
         Ok(Self { url: url.clone(), single_file: false, mode: Mode::Append, staging: url })
@@ -62,165 +81,127 @@ impl Target {
         self.staging.as_str()
     }
 
-    /// An error where a new folder is asked for and one with files is there.
+    /// An error where a new folder is asked for and one with files is there, or where a folder would have to take the
+    /// place of a file.
     pub async fn check(&self, stores: &StoreRegistry) -> Result<()> {
-        if self.single_file || self.mode != Mode::New {
+        self.check_in(&stores.store(&self.url)?).await
+    }
+
+    async fn check_in(&self, store: &Arc<dyn ObjectStore>) -> Result<()> {
+        if self.single_file {
             return Ok(());
         }
-        let store = store_of(stores, &self.url)?;
-        let mut files = store.list(Some(&object_path(&self.url)?));
-        match files.try_next().await {
-            Ok(None) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Ok(Some(_)) => Err(Error::new(ErrorCode::TargetExists, format!("{} holds files already", shown(&self.url)))
-                .hint("add OPTIONS ('mode' 'overwrite') or OPTIONS ('mode' 'append')")),
-            Err(error) => Err(store_error(error, &format!("list {}", shown(&self.url)))),
+        let place = object_path(&self.url)?;
+        if store.head(&place).await.is_ok() {
+            return Err(Error::new(ErrorCode::TargetExists, format!("{} is a file", shown(&self.url)))
+                .hint("write to a folder, or delete the file first"));
+        }
+        if self.mode != Mode::New || !holds_files(store, &place).await.map_err(|error| self.listing_error(error))? {
+            return Ok(());
+        }
+        Err(self.exists())
+    }
+
+    fn exists(&self) -> Error {
+        Error::new(ErrorCode::TargetExists, format!("{} holds files already", shown(&self.url)))
+            .hint("add OPTIONS ('mode' 'overwrite') or OPTIONS ('mode' 'append')")
+    }
+
+    fn listing_error(&self, error: object_store::Error) -> Error {
+        store_error(error, &format!("list {}", shown(&self.url)))
+    }
+}
+
+async fn holds_files(store: &Arc<dyn ObjectStore>, place: &Path) -> object_store::Result<bool> {
+    match store.list(Some(place)).try_next().await {
+        Ok(found) => Ok(found.is_some()),
+        Err(object_store::Error::NotFound { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Puts the files of a write in its target's place, and deletes its staging folder either way. Once begun it runs to
+/// its end, even if the future is dropped: a commit that stops half way would leave half of a write.
+pub async fn commit(stores: &StoreRegistry, target: &Target, files: Vec<WrittenFile>) -> Result<()> {
+    commit_in(stores.store(&target.url)?, target, files).await
+}
+
+async fn commit_in(store: Arc<dyn ObjectStore>, target: &Target, files: Vec<WrittenFile>) -> Result<()> {
+    let target = target.clone();
+    // An abort that comes meanwhile waits for the end.
+    let in_flight = InFlight::enter(target.staging());
+    let work = async move {
+        let outcome = place(&store, &target, files).await;
+        remove_folder(&store, &target.staging).await;
+        drop(in_flight);
+        outcome
+    };
+    let interrupted = |error| Error::new(ErrorCode::Internal, "the commit of a write was interrupted").caused_by(error);
+    tokio::spawn(work).await.map_err(interrupted)?
+}
+
+async fn place(store: &Arc<dyn ObjectStore>, target: &Target, files: Vec<WrittenFile>) -> Result<()> {
+    target.check_in(store).await?;
+    let place = object_path(&target.url)?;
+    let keep_one = target.mode != Mode::Append
+        || !holds_files(store, &place).await.map_err(|error| target.listing_error(error))?;
+    let files = without_empty(files, keep_one);
+    if target.single_file && files.len() != 1 {
+        let message = format!("{} files were written for the one of {}", files.len(), shown(&target.url));
+        return Err(Error::new(ErrorCode::Internal, message));
+    }
+    if target.url.scheme() != "file" {
+        return objects::place(store, target, &files).await;
+    }
+    let target = target.clone();
+    let work = tokio::task::spawn_blocking(move || local::place(&target, &files));
+    let interrupted = |error| Error::new(ErrorCode::Internal, "the commit of a write was interrupted").caused_by(error);
+    work.await.map_err(interrupted)?
+}
+
+/// Deletes what a write staged, once its writers in this process have ended. Best effort: what stays is seen by no
+/// reader. A target that is committed has nothing staged.
+pub async fn abort(stores: &StoreRegistry, target: &Target) {
+    wait_until_unused(target.staging()).await;
+    if let Ok(store) = stores.store(&target.staging) {
+        remove_folder(&store, &target.staging).await;
+    }
+}
+
+/// Deletes what lies in a managed write's folder and is not among `files`: what tasks left that died. Best effort.
+pub async fn sweep(stores: &StoreRegistry, target: &Target, files: &[WrittenFile]) {
+    let (Ok(store), Ok(folder)) = (stores.store(&target.staging), object_path(&target.staging)) else { return };
+    let kept: Vec<String> = files.iter().map(|file| format!("{folder}/{}/{}", file.attempt, file.path)).collect();
+    let Ok(objects) = store.list(Some(&folder)).try_collect::<Vec<_>>().await else { return };
+    for object in objects.into_iter().filter(|object| !kept.iter().any(|path| path == object.location.as_ref())) {
+        if let Err(error) = store.delete(&object.location).await {
+            log::warn!("{} could not be deleted: {error}", object.location);
         }
     }
 }
 
-/// Puts the files of a write in its target's place.
-pub async fn commit(stores: &StoreRegistry, target: &Target, files: Vec<WrittenFile>) -> Result<()> {
-    target.check(stores).await?;
-    let files = without_empty(files);
-    let outcome = if target.url.scheme() == "file" {
-        let target = target.clone();
-        // Renames block, if only for a moment.
-        let task = tokio::task::spawn_blocking(move || commit_local(&target, &files));
-        task.await.unwrap_or_else(|_| Err(Error::new(ErrorCode::Internal, "the commit of a write was interrupted")))
-    } else {
-        commit_objects(store_of(stores, &target.url)?, target, files).await
-    };
-    abort(stores, target).await;
-    outcome
-}
-
-/// Deletes what a write staged. Best effort: what stays is seen by no reader.
-pub async fn abort(stores: &StoreRegistry, target: &Target) {
-    if target.staging.scheme() == "file" {
-        if let Ok(folder) = target.staging.to_file_path() {
-            let _ = tokio::fs::remove_dir_all(folder).await;
+/// Deletes a folder and all that is in it. Best effort.
+pub(super) async fn remove_folder(store: &Arc<dyn ObjectStore>, folder: &Url) {
+    if let Ok(path) = folder.to_file_path()
+        && folder.scheme() == "file"
+    {
+        match tokio::fs::remove_dir_all(&path).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                log::warn!("{} could not be deleted: {error}", path.display());
+            }
+            _ => {}
         }
         return;
     }
-    let (Ok(store), Ok(prefix)) = (store_of(stores, &target.staging), object_path(&target.staging)) else { return };
-    let Ok(objects) = store.list(Some(&prefix)).try_collect::<Vec<_>>().await else { return };
-    for object in objects {
-        let _ = store.delete(&object.location).await;
+    let Ok(prefix) = object_path(folder) else { return };
+    if let Err(error) = objects::remove_all(store, &prefix).await {
+        log::warn!("{} could not be deleted: {error}", shown(folder));
     }
-}
-
-/// Files without rows only say what the columns are: one will do, and only where there is nothing else.
-fn without_empty(files: Vec<WrittenFile>) -> Vec<WrittenFile> {
-    let full: Vec<&str> = files.iter().filter(|file| file.rows > 0).map(|file| file.attempt.as_str()).collect();
-    if full.is_empty() {
-        return files.into_iter().take(1).collect();
-    }
-    let full: Vec<String> = full.into_iter().map(str::to_string).collect();
-    files.into_iter().filter(|file| full.contains(&file.attempt)).collect()
-}
-
-fn commit_local(target: &Target, files: &[WrittenFile]) -> Result<()> {
-    let path = |url: &Url| {
-        url.to_file_path().map_err(|()| Error::new(ErrorCode::InvalidArgument, format!("{url} is not a local path")))
-    };
-    let (place, staging) = (path(&target.url)?, path(&target.staging)?);
-    let failed = |error: std::io::Error, what: &FilePath| {
-        let code = match error.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorCode::DiskFull,
-            std::io::ErrorKind::PermissionDenied => ErrorCode::AccessDenied,
-            _ => ErrorCode::Storage,
-        };
-        Error::new(code, format!("cannot put {} in place", what.display())).caused_by(error)
-    };
-    if target.single_file {
-        let Some(file) = files.first() else { return Ok(()) };
-        let staged = staging.join(&file.attempt).join(&file.path);
-        return std::fs::rename(staged, &place).map_err(|error| failed(error, &place));
-    }
-    let moves: Vec<(PathBuf, PathBuf)> = files
-        .iter()
-        .map(|file| (staging.join(&file.attempt).join(&file.path), PathBuf::from(&file.path)))
-        .collect();
-    let is_there = place.is_dir() && std::fs::read_dir(&place).is_ok_and(|mut entries| entries.next().is_some());
-    if target.mode == Mode::Append && is_there {
-        return move_all(&moves, &place).map_err(|error| failed(error, &place));
-    }
-    let fresh = staging.join("whole");
-    std::fs::create_dir_all(&fresh).map_err(|error| failed(error, &place))?;
-    move_all(&moves, &fresh).map_err(|error| failed(error, &place))?;
-    let old = staging.join("old");
-    let replaces = place.exists();
-    if replaces {
-        std::fs::rename(&place, &old).map_err(|error| failed(error, &place))?;
-    }
-    std::fs::rename(&fresh, &place).map_err(|error| {
-        if replaces {
-            // What was there comes back; if even that fails, it is still whole in the staging folder.
-            let _ = std::fs::rename(&old, &place);
-        }
-        failed(error, &place)
-    })
-}
-
-/// Moves every file below `folder`, or none.
-fn move_all(moves: &[(PathBuf, PathBuf)], folder: &FilePath) -> std::io::Result<()> {
-    for (index, (from, below)) in moves.iter().enumerate() {
-        let to = folder.join(below);
-        let moved = to.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::rename(from, &to));
-        if let Err(error) = moved {
-            for (from, below) in &moves[..index] {
-                let _ = std::fs::rename(folder.join(below), from);
-            }
-            return Err(error);
-        }
-    }
-    Ok(())
-}
-
-async fn commit_objects(store: Arc<dyn ObjectStore>, target: &Target, files: Vec<WrittenFile>) -> Result<()> {
-    let (place, staging) = (object_path(&target.url)?, object_path(&target.staging)?);
-    let failed = |error| store_error(error, &format!("put the files of {} in place", shown(&target.url)));
-    let staged = |file: &WrittenFile| parse(&format!("{staging}/{}/{}", file.attempt, file.path));
-    if target.single_file {
-        let Some(file) = files.first() else { return Ok(()) };
-        return store.rename(&staged(file)?, &place).await.map_err(failed);
-    }
-    let old: Vec<Path> = if target.mode == Mode::Overwrite {
-        store.list(Some(&place)).map_ok(|object| object.location).try_collect().await.map_err(failed)?
-    } else {
-        Vec::new()
-    };
-    let mut done = Vec::with_capacity(files.len());
-    for file in &files {
-        let to = parse(&format!("{place}/{}", file.path))?;
-        if let Err(error) = store.rename(&staged(file)?, &to).await {
-            for path in &done {
-                let _ = store.delete(path).await;
-            }
-            return Err(failed(error));
-        }
-        done.push(to);
-    }
-    for path in old {
-        store.delete(&path).await.map_err(failed)?;
-    }
-    Ok(())
-}
-
-fn store_of(stores: &StoreRegistry, url: &Url) -> Result<Arc<dyn ObjectStore>> {
-    use datafusion::execution::object_store::ObjectStoreRegistry;
-    Ok(stores.get_store(url)?)
 }
 
 fn object_path(url: &Url) -> Result<Path> {
     Path::from_url_path(url.path()).map_err(|error| {
         Error::new(ErrorCode::InvalidArgument, format!("{} is not a place to write to", shown(url))).caused_by(error)
-    })
-}
-
-fn parse(text: &str) -> Result<Path> {
-    Path::parse(text).map_err(|error| {
-        Error::new(ErrorCode::Internal, format!("a written file has the unusable name {text}")).caused_by(error)
     })
 }
 

@@ -67,7 +67,7 @@ impl UserDefinedLogicalNodeCore for WriteNode {
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "Write: format={}", self.spec.format)?;
+        write!(f, "Write: format={}", self.spec.writer.format().name())?;
         if !self.spec.partition_by.is_empty() {
             write!(f, ", partition_by=[{}]", self.spec.partition_by.join(", "))?;
         }

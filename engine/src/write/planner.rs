@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::error::Result;
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 
 use super::{WriteExec, WriteNode};
@@ -28,7 +28,10 @@ impl ExtensionPlanner for WriteExtensionPlanner {
         _context: &PhysicalPlanningContext,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         match (node.as_any().downcast_ref::<WriteNode>(), physical_inputs) {
-            (Some(write), [input]) => Ok(Some(Arc::new(WriteExec::new(Arc::clone(input), Arc::clone(write.spec()))))),
+            (Some(write), [input]) => {
+                let exec = WriteExec::try_new(Arc::clone(input), Arc::clone(write.spec()))?;
+                Ok(Some(Arc::new(exec.with_order_of_input())))
+            }
             _ => Ok(None),
         }
     }
