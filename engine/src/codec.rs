@@ -117,9 +117,7 @@ pub fn encode_node(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Vec<u8>>> {
 pub fn decode_node(buf: &[u8], inputs: &[Arc<dyn ExecutionPlan>]) -> Result<Arc<dyn ExecutionPlan>> {
     let message = PlanNode::decode(buf).map_err(external)?;
     match (message.node, inputs) {
-        (Some(plan_node::Node::Write(spec)), [input]) => {
-            Ok(Arc::new(write::decode(&spec, Arc::clone(input))?))
-        }
+        (Some(plan_node::Node::Write(spec)), [input]) => Ok(Arc::new(write::decode(&spec, Arc::clone(input))?)),
         _ => not_impl_err!("a physical node that this version of Sluice does not know"),
     }
 }

@@ -151,7 +151,7 @@ mod tests {
         let config = SluiceConfig::default();
         assert_eq!(config.master(), "local[*]");
         assert_eq!(config.execution_partitions(), 0);
-        assert_eq!(config.execution_bytes_per_partition(), 67_108_864);
+        assert_eq!(config.execution_bytes_per_partition(), 268_435_456);
         assert_eq!(config.results_piece_size_bytes(), 4_194_304);
         assert_eq!(config.cluster_message_limit_bytes(), 268_435_456);
         assert_eq!(config.cluster_heartbeat(), Duration::from_secs(2));

@@ -33,10 +33,7 @@ impl PieceEncoder {
         let rows = batch.num_rows();
         let bytes = batch.get_array_memory_size().max(1);
         let rows_per_piece = (rows * self.piece_bytes / bytes).clamp(1, rows.max(1));
-        (0..rows)
-            .step_by(rows_per_piece)
-            .map(|offset| batch.slice(offset, rows_per_piece.min(rows - offset)))
-            .collect()
+        (0..rows).step_by(rows_per_piece).map(|offset| batch.slice(offset, rows_per_piece.min(rows - offset))).collect()
     }
 
     /// Writes one slice and takes its bytes.

@@ -147,7 +147,8 @@ fn session_config(settings: &[(String, String)]) -> Result<SessionConfig> {
 }
 
 fn runtime_env(role: Role, sluice: &SluiceConfig, stores: Arc<StoreRegistry>) -> Result<Arc<RuntimeEnv>> {
-    let mut builder = RuntimeEnvBuilder::new().with_object_store_registry(stores);
+    // A listing that is kept never expires: files that another process writes would not show.
+    let mut builder = RuntimeEnvBuilder::new().with_object_store_registry(stores).with_object_list_cache_limit(0);
     // An executor's pool is made a task at a time, from its share of the cores; a client runs nothing.
     if matches!(role, Role::Embedded | Role::Driver)
         && let Some(pool) = memory::pool(sluice)

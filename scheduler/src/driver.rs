@@ -14,10 +14,10 @@ mod sessions;
 
 use std::sync::Arc;
 
+use ballista_core::serde::protobuf::scheduler_grpc_server::SchedulerGrpcServer;
 use sluice::profile::{EngineProfile, Role};
 use sluice::{Error, ErrorCode, Result};
 use sluice_proto::job_service_server::JobServiceServer;
-use ballista_core::serde::protobuf::scheduler_grpc_server::SchedulerGrpcServer;
 
 use crate::net::listen;
 use crate::ready::ReadySignal;
@@ -92,9 +92,7 @@ impl Driver {
             .tcp_nodelay(true)
             .http2_keepalive_interval(Some(std::time::Duration::from_secs(10)))
             .add_service(
-                JobServiceServer::new(self.service)
-                    .max_decoding_message_size(limit)
-                    .max_encoding_message_size(limit),
+                JobServiceServer::new(self.service).max_decoding_message_size(limit).max_encoding_message_size(limit),
             )
             .add_service(
                 SchedulerGrpcServer::new(self.cluster.server())

@@ -134,3 +134,34 @@ impl WorkFolder {
         path.to_string_lossy().into_owned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What an executor finds by a name is what the driver planned with.
+    #[test]
+    fn an_executor_s_registry_is_the_profile_s() {
+        let driver = EngineProfile::new(Role::Driver, &[]).unwrap();
+        let executor = EngineProfile::new(Role::Executor, &[]).unwrap();
+        let planned = driver.bare_state(driver.session_config());
+        let found = BallistaFunctionRegistry::from(&executor.bare_state(job_session_config(&executor)));
+        assert_eq!(found.scalar_functions.len(), planned.scalar_functions().len());
+        for (name, function) in planned.scalar_functions() {
+            assert_eq!(
+                format!("{:?}", found.scalar_functions[name].inner()),
+                format!("{:?}", function.inner()),
+                "{name}"
+            );
+        }
+        assert_eq!(found.aggregate_functions.len(), planned.aggregate_functions().len());
+        for (name, function) in planned.aggregate_functions() {
+            let found = &found.aggregate_functions[name];
+            assert_eq!(format!("{:?}", found.inner()), format!("{:?}", function.inner()), "{name}");
+        }
+        for (name, function) in planned.window_functions() {
+            let found = &found.window_functions[name];
+            assert_eq!(format!("{:?}", found.inner()), format!("{:?}", function.inner()), "{name}");
+        }
+    }
+}

@@ -52,13 +52,13 @@ pub async fn run_cluster(options: ClusterOptions) -> Result<()> {
     .await?;
     let url = driver.url().to_string();
     let cluster = driver.cluster();
-    let work = tempfile::Builder::new().prefix("sluice-cluster-").tempdir().map_err(|error| {
-        Error::new(ErrorCode::Storage, "cannot make the executors' work folder").caused_by(error)
-    })?;
+    let work = tempfile::Builder::new()
+        .prefix("sluice-cluster-")
+        .tempdir()
+        .map_err(|error| Error::new(ErrorCode::Storage, "cannot make the executors' work folder").caused_by(error))?;
     let spawner = Arc::new(Spawner {
-        program: std::env::current_exe().map_err(|error| {
-            Error::new(ErrorCode::Internal, "the running program has no path").caused_by(error)
-        })?,
+        program: std::env::current_exe()
+            .map_err(|error| Error::new(ErrorCode::Internal, "the running program has no path").caused_by(error))?,
         work: work.path().to_path_buf(),
         scheduler: url.clone(),
         cores: options.cores.unwrap_or_else(|| available_cores().div_ceil(options.executors)),
@@ -70,9 +70,7 @@ pub async fn run_cluster(options: ClusterOptions) -> Result<()> {
         .map(|number| tokio::spawn(Arc::clone(&spawner).keep_alive(number, Arc::clone(&cluster), stopped.clone())))
         .collect();
     let announced = announce(Arc::clone(&cluster), options.executors, url, options.ready);
-    let outcome = driver.serve(async move {
-        tokio::join!(async { stop_signal().await }, announced).0
-    });
+    let outcome = driver.serve(async move { tokio::join!(async { stop_signal().await }, announced).0 });
     let outcome = outcome.await;
     stop.send_replace(true);
     for watcher in watchers {
@@ -142,6 +140,7 @@ impl Spawner {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
+            .process_group(0)
             .kill_on_drop(true);
         for (key, value) in &self.options.conf {
             if key == "sluice.memory.limit" || key == "sluice.cluster.work_dir" {

@@ -37,7 +37,7 @@ pub(crate) fn listen(bind: &str, port: u16) -> Result<TcpListener> {
 pub(crate) fn free_port(bind: &str, port: u16) -> Result<u16> {
     let listener = listen(bind, port)?;
     let address = listener.local_addr();
-    address.map(|address| address.port()).map_err(|error| {
-        Error::new(ErrorCode::Storage, "the system gave no port").caused_by(error)
-    })
+    address
+        .map(|address| address.port())
+        .map_err(|error| Error::new(ErrorCode::Storage, "the system gave no port").caused_by(error))
 }

@@ -50,13 +50,14 @@ impl SessionCatalog {
             return Ok(());
         }
         let entry = TableEntry::External(describe(&statement, &opened)?);
-        self.put_entry(&name, &entry, if_exists).await.map(drop)
+        self.put_entry(&name, &entry, if_exists).await
     }
 }
 
 /// Makes the locations absolute and checks that they exist.
 async fn locate(state: &SessionState, statement: &mut CreateExternalTable) -> Result<()> {
     let declared = !statement.schema.fields().is_empty();
+    let pattern = visible_files(statement, declared);
     for location in &mut statement.locations {
         let written = std::mem::take(location);
         *location = absolute_location(&written)?;
@@ -70,8 +71,27 @@ async fn locate(state: &SessionState, statement: &mut CreateExternalTable) -> Re
                     .hint("declare the columns to create a table over a folder that is still empty"));
             }
         }
+        if let Some(pattern) = pattern.as_ref().filter(|_| is_plain_local_folder(location)) {
+            location.push_str(pattern);
+        }
     }
     Ok(())
+}
+
+/// DataFusion's own pattern for a folder, less the `_SUCCESS` and `.crc` files that other engines leave: beside `day=…`
+/// folders they would make it refuse the table. It applies its pattern only after it has looked at those folders.
+/// Compressed files keep DataFusion's pattern, which knows their double extension; declared columns have none.
+fn visible_files(statement: &CreateExternalTable, declared: bool) -> Option<String> {
+    if declared || statement.options.contains_key("format.compression") {
+        None
+    } else {
+        Some(format!("[!_.]*.{}", statement.file_type.to_lowercase()))
+    }
+}
+
+/// DataFusion reads a pattern in local paths only, and there may be one already.
+fn is_plain_local_folder(location: &str) -> bool {
+    location.starts_with('/') && location.ends_with('/') && !location.contains(['*', '?', '['])
 }
 
 enum Found {

@@ -112,6 +112,20 @@ pub struct Location {
     pub glob: Option<String>,
 }
 
+impl Location {
+    /// Whether a new file with this extension (`parquet`) would be read: `INSERT` must not write where nobody looks.
+    /// Tables over a folder without declared columns have a pattern of their format's extension.
+    pub fn reads_new_files(&self, extension: &str) -> bool {
+        match &self.glob {
+            None => self.url.ends_with('/'),
+            Some(glob) => {
+                let rest = glob.strip_prefix("[!_.]*").or_else(|| glob.strip_prefix('*'));
+                rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix('.') == Some(extension))
+            }
+        }
+    }
+}
+
 /// One sort key of `WITH ORDER`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SortText {
@@ -166,4 +180,25 @@ pub struct ViewEntry {
     pub definition: String,
     /// The schema that unqualified names in it refer to.
     pub default_schema: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_patterns_of_the_extension_read_new_files() {
+        let cases = [
+            ("s3://b/t/", None, true),
+            ("s3://b/t/one.parquet", None, false),
+            ("file:///t/", Some("[!_.]*.parquet"), true),
+            ("file:///t/", Some("*.parquet"), true),
+            ("file:///t/", Some("*.csv"), false),
+            ("file:///t/", Some("2024-*.parquet"), false),
+        ];
+        for (url, glob, expected) in cases {
+            let location = Location { url: url.to_string(), glob: glob.map(str::to_string) };
+            assert_eq!(location.reads_new_files("parquet"), expected, "{url} {glob:?}");
+        }
+    }
 }

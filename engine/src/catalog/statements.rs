@@ -35,14 +35,6 @@ impl IfExists {
     }
 }
 
-/// How [`SessionCatalog::put_entry`] ended.
-pub(super) enum Placed {
-    /// The entry is there, in place of this one if there was one.
-    Done,
-    /// `IF NOT EXISTS` and the name was taken.
-    Skipped,
-}
-
 impl SessionCatalog {
     /// Runs a statement that changes the catalog alone.
     ///
@@ -87,7 +79,7 @@ impl SessionCatalog {
         let default_schema = state.config_options().catalog.default_schema.clone();
         let view = ViewEntry { definition, default_schema };
         views::expand(state, &name, &view).await?;
-        self.put_entry(&name, &TableEntry::View(view), if_exists).await.map(drop)
+        self.put_entry(&name, &TableEntry::View(view), if_exists).await
     }
 
     /// Runs `DROP TABLE`: a temporary table first, else the persistent one, whose files go if they are managed.
@@ -204,7 +196,7 @@ impl SessionCatalog {
     }
 
     /// Writes an entry, and removes what it replaces: a temporary table of that name, and the files of a managed one.
-    pub(super) async fn put_entry(&self, name: &TableName, entry: &TableEntry, if_exists: IfExists) -> Result<Placed> {
+    pub(super) async fn put_entry(&self, name: &TableName, entry: &TableEntry, if_exists: IfExists) -> Result<()> {
         let replaced = self.inner.store.update(|snapshot| {
             let schema = snapshot.schemas.get_mut(&name.schema).ok_or_else(|| no_schema(&name.schema))?;
             match (schema.tables.get(&name.table), if_exists) {
@@ -215,13 +207,13 @@ impl SessionCatalog {
             }
             Ok(Some(schema.tables.insert(name.table.clone(), entry.clone())))
         });
-        let Some(replaced) = replaced.await? else { return Ok(Placed::Skipped) };
+        let Some(replaced) = replaced.await? else { return Ok(()) };
         self.inner.temporary.remove(name);
         self.forget_listing(name)?;
         if let Some(replaced) = replaced {
             self.remove_managed_files(&replaced).await;
         }
-        Ok(Placed::Done)
+        Ok(())
     }
 
     /// Forgets what DataFusion's caches know of a table's files.

@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn defaults_read_as_users_write_them() {
         let page = reference_markdown();
-        assert!(page.contains("| `sluice.execution.bytes_per_partition` | size | `64MiB` |"));
+        assert!(page.contains("| `sluice.execution.bytes_per_partition` | size | `256MiB` |"));
         assert!(page.contains("| `sluice.results.retention` | duration | `1h` |"));
         assert!(page.contains("| `sluice.memory.limit` | size | 70 % of the memory that the process may use |"));
         assert!(page.contains("| `sluice.azure.access_key` | secret text | unset |"));

@@ -191,7 +191,7 @@ settings! {
 
     "execution.partitions": Count execution_partitions = count(0), Any, Session,
         "Partitions of a job's exchanges; 0 chooses from the input's bytes and the cores.";
-    "execution.bytes_per_partition": Size execution_bytes_per_partition = size(64 * MIB), Positive, Session,
+    "execution.bytes_per_partition": Size execution_bytes_per_partition = size(256 * MIB), Positive, Session,
         "Input bytes that are worth one partition, where partitions are chosen.";
 
     "results.piece_size": Size results_piece_size_bytes = size(4 * MIB), Positive, Process,
@@ -213,8 +213,10 @@ settings! {
         "How long to wait for the processes of a local cluster, and for an executor's scheduler.";
     "cluster.broadcast_limit": Size cluster_broadcast_limit_bytes = size(128 * MIB), Any, Session,
         "Largest side of a join that is sent whole to every task instead of being exchanged; 0 never sends one.";
-    "cluster.hash_join_limit": Size cluster_hash_join_limit_bytes = size(64 * MIB), Any, Session,
+    "cluster.hash_join_limit": Size cluster_hash_join_limit_bytes = size(512 * MIB), Any, Session,
         "Largest build side of one hash join task; beyond it, joins sort and merge, which can spill.";
+    "cluster.shuffle_compression": FullText cluster_shuffle_compression = text("lz4"), Any, Session,
+        "How rows are compressed between stages: `none` where executors share a machine, `lz4`, or `zstd` where the network is slow.";
     "cluster.work_dir": Text cluster_work_dir = Default::None, Any, Process,
         "Folder for an executor's shuffle files; a fresh temporary folder unless set.";
     "cluster.session_idle": Duration cluster_session_idle = seconds(3600), Positive, Process,

@@ -187,8 +187,7 @@ impl DriverClient {
 
     /// Forgets a temporary table; says whether there was one.
     pub(crate) async fn deregister_table(&self, name: &str) -> Result<bool> {
-        let request =
-            proto::DeregisterTableRequest { session_id: self.session_id.clone(), name: name.to_string() };
+        let request = proto::DeregisterTableRequest { session_id: self.session_id.clone(), name: name.to_string() };
         Ok(self.service.clone().deregister_table(request).await.map_err(Error::from_status)?.into_inner().existed)
     }
 
@@ -210,9 +209,9 @@ impl DriverClient {
 
 /// `http://host:port` of `sluice://host:port`.
 fn address(url: &str) -> Result<String> {
-    let rest = url.strip_prefix("sluice://").filter(|rest| rest.rsplit_once(':').is_some_and(|(host, port)| {
-        !host.is_empty() && port.parse::<u16>().is_ok()
-    }));
+    let rest = url.strip_prefix("sluice://").filter(|rest| {
+        rest.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+    });
     rest.map(|rest| format!("http://{rest}")).ok_or_else(|| {
         Error::new(ErrorCode::InvalidArgument, format!("`{url}` is not a scheduler's address"))
             .hint("write sluice://host:port, for instance sluice://localhost:50050")

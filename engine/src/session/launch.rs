@@ -28,7 +28,9 @@ impl LaunchedCluster {
             .args(["cluster", "--executors", &executors.to_string(), "--port", "0", "--exit-with-parent"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit());
+            .stderr(Stdio::inherit())
+            // A group of its own, so that Ctrl-C at the terminal stops the statement and not the cluster.
+            .process_group(0);
         for (key, value) in settings.iter().filter(|(key, _)| key != "sluice.master") {
             // Through the environment, because other users of the machine can read a command line.
             if key.starts_with("sluice.") {
@@ -38,9 +40,8 @@ impl LaunchedCluster {
             }
         }
         let failed = |what: String| Error::new(ErrorCode::Unreachable, what);
-        let mut child = command
-            .spawn()
-            .map_err(|error| failed(format!("cannot start {}", binary.display())).caused_by(error))?;
+        let mut child =
+            command.spawn().map_err(|error| failed(format!("cannot start {}", binary.display())).caused_by(error))?;
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().ok_or_else(|| failed("the local cluster has no output".into()))?;
         let mut lines = BufReader::new(stdout).lines();

@@ -80,7 +80,8 @@ read_options! {
 pub(crate) async fn provider(context: &SessionContext, read: &ReadRequest) -> Result<Arc<dyn TableProvider>> {
     let state = context.state();
     let Some(factory) = state.get_file_format_factory(&read.format) else {
-        let error = Error::new(ErrorCode::InvalidArgument, format!("`{}` is not a format that can be read", read.format));
+        let error =
+            Error::new(ErrorCode::InvalidArgument, format!("`{}` is not a format that can be read", read.format));
         let near = nearest(&read.format, ["parquet", "csv", "json", "arrow"]).unwrap_or("parquet");
         return Err(error.hint(format!("did you mean {near}?")));
     };

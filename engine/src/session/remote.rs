@@ -43,9 +43,8 @@ impl RemoteNode {
     /// The leaf that [`RemoteNode::encode`] made the bytes of.
     pub fn decode(mut buf: &[u8]) -> Result<Self> {
         let leaf = RemoteLeaf::decode_length_delimited(&mut buf).map_err(external)?;
-        let source = leaf
-            .source
-            .ok_or_else(|| DataFusionError::Plan("a leaf of the client's plan has no source".into()))?;
+        let source =
+            leaf.source.ok_or_else(|| DataFusionError::Plan("a leaf of the client's plan has no source".into()))?;
         Ok(Self { source, schema: decode_df_schema(buf)? })
     }
 }

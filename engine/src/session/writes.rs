@@ -91,7 +91,7 @@ pub(crate) async fn insert(
         return Err(Error::new(ErrorCode::Unsupported, format!("`{}` is one file", dml.table_name))
             .hint("rows can be inserted into a table over a folder: end its LOCATION with a slash"));
     }
-    if location.glob.is_some() {
+    if !location.reads_new_files(&spec.extension) {
         return Err(Error::new(ErrorCode::Unsupported, format!("`{}` reads files by a pattern", dml.table_name))
             .hint("new files might not match it; create a table over the whole folder"));
     }

@@ -1,9 +1,9 @@
 //! How many partitions a job gets: from the bytes that it reads and the cores that there are, never from a constant.
 
 use datafusion::catalog::Session;
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::listing::ListingTable;
 use datafusion::datasource::source_as_provider;
-use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::{LogicalPlan, TableScan};
 use sluice::Result;
 
@@ -18,7 +18,8 @@ pub(crate) fn choose(input_bytes: u64, cores: usize, partition_bytes: u64) -> us
     let cores = cores.max(1) as u64;
     let wanted = input_bytes.div_ceil(partition_bytes.max(1)).max(1);
     let rounds = wanted.div_ceil(cores);
-    let chosen = if rounds > 1 { rounds * cores } else { input_bytes.div_ceil(SMALLEST_PARTITION_BYTES).clamp(1, cores) };
+    let chosen =
+        if rounds > 1 { rounds * cores } else { input_bytes.div_ceil(SMALLEST_PARTITION_BYTES).clamp(1, cores) };
     usize::try_from(chosen).unwrap_or(usize::MAX)
 }
 
@@ -35,7 +36,8 @@ pub(crate) async fn input_bytes(plan: &LogicalPlan, session: &dyn Session) -> Re
     for table in tables {
         if let Some(listing) = table.downcast_ref::<ListingTable>() {
             let files = listing.list_files_for_scan(session, &[], None).await?;
-            total += files.file_groups.iter().flat_map(|group| group.files()).map(|file| file.object_meta.size).sum::<u64>();
+            total +=
+                files.file_groups.iter().flat_map(|group| group.files()).map(|file| file.object_meta.size).sum::<u64>();
         }
     }
     Ok(total)

@@ -17,6 +17,7 @@ use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
+use sluice::config::SluiceConfig;
 use sluice::profile::EngineProfile;
 use sluice::session::{LocalRunner, Runner};
 use sluice::stream::{self, RowSink};
@@ -85,7 +86,7 @@ impl ClusterRunner {
         schema: &SchemaRef,
         mut sink: RowSink,
     ) -> Result<JobId> {
-        let attempts = self.profile.sluice_config().cluster_job_attempts().max(1);
+        let attempts = SluiceConfig::of(&context.copied_config()).cluster_job_attempts().max(1);
         loop {
             let attempt = self.job.attempt();
             let error = match self.attempt(context, plan, schema, &mut sink).await {
@@ -160,12 +161,7 @@ impl ClusterRunner {
         }
     }
 
-    async fn send_rows(
-        &self,
-        locations: Vec<PartitionLocation>,
-        schema: &SchemaRef,
-        sink: &mut RowSink,
-    ) -> Result<()> {
+    async fn send_rows(&self, locations: Vec<PartitionLocation>, schema: &SchemaRef, sink: &mut RowSink) -> Result<()> {
         let limit = self.profile.sluice_config().cluster_message_limit_bytes() as usize;
         for location in locations {
             if location.partition_stats.as_ref().is_some_and(|stats| stats.num_rows == 0) {
@@ -194,7 +190,7 @@ impl ClusterRunner {
     /// The session as the job sees it: its settings, with what Ballista needs and the partitions that the input is worth.
     async fn job_context(&self, context: &SessionContext, plan: &LogicalPlan, cores: usize) -> Result<SessionContext> {
         let state = context.state();
-        let sluice = sluice::config::SluiceConfig::of(state.config());
+        let sluice = SluiceConfig::of(state.config());
         let session_partitions = state.config().target_partitions();
         let partitions = match sluice.execution_partitions() {
             0 if session_partitions == self.profile.session_config().target_partitions() => {
@@ -221,11 +217,15 @@ impl ClusterRunner {
         }
         let options = config.options_mut();
         options.set("ballista.planner.adaptive.enabled", &sluice.cluster_adaptive().to_string())?;
-        options.set("ballista.optimizer.broadcast_join_threshold_bytes", &sluice.cluster_broadcast_limit_bytes().to_string())?;
+        options.set(
+            "ballista.optimizer.broadcast_join_threshold_bytes",
+            &sluice.cluster_broadcast_limit_bytes().to_string(),
+        )?;
         options.set(
             "ballista.optimizer.hash_join_max_build_partition_bytes",
             &sluice.cluster_hash_join_limit_bytes().to_string(),
         )?;
+        options.set("ballista.shuffle.compression.codec", &sluice.cluster_shuffle_compression())?;
         options.set("ballista.client.grpc_max_message_size", &sluice.cluster_message_limit_bytes().to_string())?;
         let config = config.with_target_partitions(partitions.max(1));
         let state = SessionStateBuilder::new_from_existing(state)

@@ -82,7 +82,8 @@ impl DriverService {
     /// Runs the job in a task of its own, so that a detached one outlives its client.
     fn reply(&self, run: Run) -> Replies {
         let (sender, receiver) = mpsc::channel(REPLIES_KEPT);
-        let piece_bytes = usize::try_from(self.profile.sluice_config().results_piece_size_bytes()).unwrap_or(usize::MAX);
+        let piece_bytes =
+            usize::try_from(self.profile.sluice_config().results_piece_size_bytes()).unwrap_or(usize::MAX);
         tokio::spawn(run.drive(sender, piece_bytes));
         Box::pin(tokio_stream::wrappers::ReceiverStream::new(receiver))
     }
@@ -152,7 +153,6 @@ impl Run {
         send(replies, self.detach, execute_reply::Reply::Rows(tail.into())).await?;
         Ok(total)
     }
-
 }
 
 /// Hands a reply on. A detached job goes on without its client; any other ends.
@@ -206,10 +206,7 @@ impl JobService for DriverService {
         Ok(Response::new(proto::CloseSessionReply {}))
     }
 
-    async fn prepare(
-        &self,
-        request: Request<proto::PrepareRequest>,
-    ) -> Result<Response<proto::PrepareReply>, Status> {
+    async fn prepare(&self, request: Request<proto::PrepareRequest>) -> Result<Response<proto::PrepareReply>, Status> {
         let request = request.into_inner();
         let session = self.sessions.get(&request.session_id)?;
         let prepared = prepare(&session, request).await?;
@@ -279,10 +276,7 @@ impl JobService for DriverService {
         Ok(Response::new(self.jobs.get(&request.into_inner().job_id)?.info().into()))
     }
 
-    async fn kill_job(
-        &self,
-        request: Request<proto::KillJobRequest>,
-    ) -> Result<Response<proto::KillJobReply>, Status> {
+    async fn kill_job(&self, request: Request<proto::KillJobRequest>) -> Result<Response<proto::KillJobReply>, Status> {
         let was_running = self.jobs.get(&request.into_inner().job_id)?.kill();
         Ok(Response::new(proto::KillJobReply { was_running }))
     }

@@ -37,7 +37,9 @@ impl Sessions {
                 tokio::time::sleep(SWEEP_INTERVAL).await;
                 let Some(open) = swept.upgrade() else { return };
                 // A session that a job uses is held by the job as well.
-                open.retain(|_, entry| Arc::strong_count(&entry.session) > 1 || entry.last_used.lock().elapsed() < idle);
+                open.retain(|_, entry| {
+                    Arc::strong_count(&entry.session) > 1 || entry.last_used.lock().elapsed() < idle
+                });
             }
         });
         Ok(Self { root, open })

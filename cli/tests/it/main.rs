@@ -1,0 +1,12 @@
+//! What users see, tried with the real binary and real processes: every test of statements runs embedded, on one
+//! executor and on three.
+
+mod clusters;
+mod commands;
+mod errors;
+mod faults;
+mod jobs;
+mod limits;
+mod slt;
+mod support;
+mod tpch;

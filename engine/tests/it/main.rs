@@ -1,0 +1,5 @@
+//! Integration tests of the engine.
+
+mod catalog;
+mod profile;
+mod session;
