@@ -24,8 +24,8 @@ use crate::error::{Error, ErrorCode, Result};
 use registry::{SETTINGS, Setting};
 use value::{Kind, Value};
 
-pub(crate) use check::is_session_key;
 pub use check::{check_key, known_keys};
+pub(crate) use check::{default_text, is_session_key};
 pub use layers::{environment_name, load_layers};
 pub use reference::reference_markdown;
 

@@ -112,6 +112,7 @@ error_codes! {
     VersionMismatch = "S0404", Cluster, Never, "Client and scheduler are of versions that do not work together.";
     NoExecutors = "S0405", Cluster, Retry, "The cluster has no executor to run the job.";
     JobNotFound = "S0406", User, Never, "No job of that id.";
+    PlanRunaway = "S0408", System, Never, "Adaptive planning of a job did not come to an end.";
     SessionLost = "S0407", Cluster, Retry, "The scheduler does not know the session any more.";
     Internal = "S0900", System, Never, "A defect of Sluice.";
 }

@@ -5,6 +5,7 @@ mod check;
 mod client;
 mod ddl;
 mod engine;
+mod files;
 mod launch;
 mod prepared;
 mod reads;

@@ -13,11 +13,14 @@ mod service;
 mod sessions;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ballista_core::serde::protobuf::scheduler_grpc_server::SchedulerGrpcServer;
 use sluice::profile::{EngineProfile, Role};
 use sluice::{Error, ErrorCode, Result};
 use sluice_proto::job_service_server::JobServiceServer;
+
+use tonic::transport::server::TcpIncoming;
 
 use crate::net::listen;
 use crate::ready::ReadySignal;
@@ -26,6 +29,9 @@ pub(crate) use cluster::Cluster;
 use jobs::JobRegistry;
 use service::DriverService;
 use sessions::Sessions;
+
+/// How long calls under way may go on once the driver is told to stop.
+const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How to run a driver.
 #[derive(Debug, Clone, Default)]
@@ -86,11 +92,13 @@ impl Driver {
         };
         self.listener.set_nonblocking(true).map_err(|error| failed(error.into()))?;
         let listener = tokio::net::TcpListener::from_std(self.listener).map_err(|error| failed(error.into()))?;
-        let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
+        // Set here, because the server's own option does not reach sockets that it has not bound: without it every
+        // short answer waits 40 ms for the other side's acknowledgement.
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         let limit = self.message_limit_bytes;
-        tonic::transport::Server::builder()
-            .tcp_nodelay(true)
-            .http2_keepalive_interval(Some(std::time::Duration::from_secs(10)))
+        let (stopping, mut stopped) = tokio::sync::watch::channel(false);
+        let serving = tonic::transport::Server::builder()
+            .http2_keepalive_interval(Some(Duration::from_secs(10)))
             .add_service(
                 JobServiceServer::new(self.service).max_decoding_message_size(limit).max_encoding_message_size(limit),
             )
@@ -99,9 +107,19 @@ impl Driver {
                     .max_decoding_message_size(limit)
                     .max_encoding_message_size(limit),
             )
-            .serve_with_incoming_shutdown(incoming, stop)
-            .await
-            .map_err(|error| failed(error.into()))
+            .serve_with_incoming_shutdown(incoming, async move {
+                stop.await;
+                stopping.send_replace(true);
+            });
+        let patience = async move {
+            // Fails only where serving has ended already.
+            let _ = stopped.wait_for(|stopping| *stopping).await;
+            tokio::time::sleep(STOP_PATIENCE).await;
+        };
+        tokio::select! {
+            outcome = serving => outcome.map_err(|error| failed(error.into())),
+            () = patience => Ok(()),
+        }
     }
 }
 

@@ -63,7 +63,8 @@ pub async fn run_executor(options: ExecutorOptions) -> Result<()> {
     let process = ExecutorProcessConfig {
         executor_id: id.clone(),
         bind_host: options.bind.clone(),
-        external_host: Some(options.external_host.unwrap_or_else(|| options.bind.clone())),
+        // Without a name the driver uses the address that the executor calls from.
+        external_host: options.external_host.or_else(|| is_one_address(&options.bind).then(|| options.bind.clone())),
         port,
         grpc_port,
         scheduler_host,
@@ -97,6 +98,10 @@ pub async fn run_executor(options: ExecutorOptions) -> Result<()> {
 /// What a job's plan runs under: the profile's configuration and Ballista's section.
 pub(crate) fn job_session_config(profile: &EngineProfile) -> SessionConfig {
     profile.session_config().upgrade_for_ballista()
+}
+
+fn is_one_address(bind: &str) -> bool {
+    !matches!(bind, "0.0.0.0" | "::")
 }
 
 /// How many tasks this machine can run at a time.

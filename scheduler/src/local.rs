@@ -70,8 +70,14 @@ pub async fn run_cluster(options: ClusterOptions) -> Result<()> {
         .map(|number| tokio::spawn(Arc::clone(&spawner).keep_alive(number, Arc::clone(&cluster), stopped.clone())))
         .collect();
     let announced = announce(Arc::clone(&cluster), options.executors, url, options.ready);
-    let outcome = driver.serve(async move { tokio::join!(async { stop_signal().await }, announced).0 });
-    let outcome = outcome.await;
+    let outcome = driver
+        .serve(async move {
+            tokio::select! {
+                () = stop_signal() => {}
+                () = async { announced.await; std::future::pending().await } => {}
+            }
+        })
+        .await;
     stop.send_replace(true);
     for watcher in watchers {
         // A watcher ends with its executor; one that panicked has nothing left to end.

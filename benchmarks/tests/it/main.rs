@@ -1,4 +1,6 @@
 //! Facts about the benchmarks that do not depend on how fast anything is.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod generate;
 mod tpch;

@@ -1,6 +1,8 @@
 //! What users see, tried with the real binary and real processes: every test of statements runs embedded, on one
 //! executor and on three.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod clusters;
 mod commands;
 mod errors;

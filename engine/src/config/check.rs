@@ -57,6 +57,12 @@ pub(crate) fn is_session_key(key: &str) -> bool {
     }
 }
 
+/// The text of the default of a key of Sluice's, where it has one.
+pub(crate) fn default_text(key: &str) -> Option<String> {
+    let (_, setting) = Setting::find(key.strip_prefix("sluice.")?)?;
+    setting.default_value().map(|value| value.to_string())
+}
+
 /// The keys of DataFusion's caches and temporary files, but for those that Sluice has its own for.
 fn runtime_keys() -> impl Iterator<Item = String> {
     let entries = RuntimeEnvBuilder::default().entries().into_iter().map(|entry| entry.key);

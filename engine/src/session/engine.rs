@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::catalog::{DynamicFileCatalog, UrlTableFactory};
 use datafusion::common::TableReference;
 use datafusion::datasource::MemTable;
 use datafusion::execution::SendableRecordBatchStream;
@@ -15,6 +16,7 @@ use datafusion_proto::logical_plan::AsLogicalPlan;
 use datafusion_proto::protobuf::LogicalPlanNode;
 use sluice_proto::remote_leaf;
 
+use super::files::FileTables;
 use super::prepared::{Prepared, ReadRequest};
 use super::remote::replace_leaves;
 use super::runner::Runner;
@@ -49,8 +51,12 @@ impl EngineSession {
     }
 
     fn over(profile: Arc<EngineProfile>, catalog: Arc<SessionCatalog>) -> Self {
-        let state = profile.session_state(catalog.catalogs(), profile.session_config());
+        // A name that is no table may be a file: FROM 'rows.parquet'.
+        let files = Arc::new(FileTables::default());
+        let catalogs = DynamicFileCatalog::new(catalog.catalogs(), Arc::clone(&files) as Arc<dyn UrlTableFactory>);
+        let state = profile.session_state(Arc::new(catalogs), profile.session_config());
         let context = SessionContext::new_with_state(state);
+        files.bind(context.state_weak_ref());
         catalog.bind(context.state_weak_ref());
         Self { profile, catalog, context }
     }
@@ -93,6 +99,12 @@ impl EngineSession {
         let prepared = Prepared::of(plan);
         if let Prepared::Session(statement) = &prepared {
             settings::check(statement)?;
+        }
+        if let Prepared::Query(LogicalPlan::Analyze(analyze)) = &prepared
+            && matches!(*analyze.input, LogicalPlan::Copy(_) | LogicalPlan::Dml(_) | LogicalPlan::Ddl(_))
+        {
+            return Err(Error::new(ErrorCode::Unsupported, "EXPLAIN ANALYZE does not write")
+                .hint("analyze the query alone, or EXPLAIN the statement"));
         }
         Ok(prepared)
     }

@@ -91,10 +91,6 @@ pub(crate) async fn insert(
         return Err(Error::new(ErrorCode::Unsupported, format!("`{}` is one file", dml.table_name))
             .hint("rows can be inserted into a table over a folder: end its LOCATION with a slash"));
     }
-    if !location.reads_new_files(&spec.extension) {
-        return Err(Error::new(ErrorCode::Unsupported, format!("`{}` reads files by a pattern", dml.table_name))
-            .hint("new files might not match it; create a table over the whole folder"));
-    }
     let target = Target::new(&location.url, false, if overwrite { Mode::Overwrite } else { Mode::Append })?;
     target.check(&session.profile().stores()).await?;
     let state = session.context().state();
@@ -112,6 +108,10 @@ pub(crate) async fn insert(
     // The table reads only files whose names end so.
     if !format!(".{}", spec.extension).ends_with(&table.file_extension) {
         spec.extension = table.file_extension.trim_start_matches('.').to_string();
+    }
+    if !location.reads_new_files(&spec.extension) {
+        return Err(Error::new(ErrorCode::Unsupported, format!("`{}` reads files by a pattern", dml.table_name))
+            .hint("new files might not match it; create a table over the whole folder"));
     }
     let input = in_declared_order(dml.input.as_ref().clone(), &dml.target)?;
     to_target(session, WriteNode::plan(input, spec)?, target, runner).await

@@ -12,6 +12,8 @@ use tokio::sync::watch;
 
 /// How many ended jobs a driver remembers.
 const JOBS_KEPT: usize = 1_000;
+/// Words in the names of settings and options whose values nobody may see.
+const SECRET_WORDS: [&str; 5] = ["secret", "password", "token", "access_key", "credential"];
 /// How much of a statement a job shows.
 const STATEMENT_CHARACTERS: usize = 2_000;
 
@@ -136,6 +138,7 @@ impl JobRegistry {
     /// A new running job.
     pub(crate) fn start(&self, name: &str, queue: &str, statement: &str) -> Arc<Job> {
         self.forget_oldest();
+        let statement = &redact(statement);
         let job = Arc::new(Job {
             id: uuid::Uuid::now_v7().simple().to_string(),
             name: if name.is_empty() { first_words(statement) } else { name.to_string() },
@@ -162,7 +165,7 @@ impl JobRegistry {
         jobs
     }
 
-    /// The job of that id, or of the only id that ends with it.
+    /// The job of that id.
     pub(crate) fn get(&self, id: &str) -> Result<Arc<Job>> {
         if let Some(job) = self.jobs.get(id) {
             return Ok(Arc::clone(&job));
@@ -186,7 +189,48 @@ impl JobRegistry {
     }
 }
 
+/// The statement with every text blotted out that follows a word for a secret.
+fn redact(statement: &str) -> String {
+    let mut shown = String::with_capacity(statement.len());
+    let mut secret_ahead = false;
+    for (index, part) in statement.split('\'').enumerate() {
+        if index > 0 {
+            shown.push('\'');
+        }
+        let is_text = index % 2 == 1;
+        let lower = part.to_lowercase();
+        let names_secret = SECRET_WORDS.iter().any(|word| lower.contains(word));
+        if is_text && secret_ahead && !names_secret {
+            shown.push_str("***");
+            secret_ahead = false;
+        } else {
+            shown.push_str(part);
+            // A word before the text tells, whether it is a name (`SET x.secret = '…'`) or a text itself.
+            secret_ahead = if is_text { names_secret } else { secret_ahead || names_secret };
+        }
+    }
+    shown
+}
+
 fn first_words(statement: &str) -> String {
     let words: Vec<&str> = statement.split_whitespace().take(6).collect();
     words.join(" ").chars().take(60).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::redact;
+
+    #[test]
+    fn secrets_are_blotted_out_of_statements() {
+        assert_eq!(
+            redact("SET x.secret_access_key = 'hush'; SELECT 'a'"),
+            "SET x.secret_access_key = '***'; SELECT 'a'"
+        );
+        assert_eq!(
+            redact("COPY t TO 's3://b' OPTIONS ('aws.secret_access_key' 'hush', 'format' 'x')"),
+            "COPY t TO 's3://b' OPTIONS ('aws.secret_access_key' '***', 'format' 'x')"
+        );
+        assert_eq!(redact("SELECT 'nothing to hide'"), "SELECT 'nothing to hide'");
+    }
 }

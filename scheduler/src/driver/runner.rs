@@ -33,6 +33,9 @@ use crate::executor::job_session_config;
 /// How often a running job's progress is read.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
+/// No plan that a person writes has as many stages.
+const STAGES_AT_MOST: usize = 1_000;
+
 /// Runs the plans of one job.
 #[derive(Clone)]
 pub(crate) struct ClusterRunner {
@@ -87,13 +90,17 @@ impl ClusterRunner {
         mut sink: RowSink,
     ) -> Result<JobId> {
         let attempts = SluiceConfig::of(&context.copied_config()).cluster_job_attempts().max(1);
+        let mut adaptive = SluiceConfig::of(&context.copied_config()).cluster_adaptive();
         loop {
             let attempt = self.job.attempt();
-            let error = match self.attempt(context, plan, schema, &mut sink).await {
+            let error = match self.attempt(context, plan, schema, &mut sink, adaptive).await {
                 Ok(id) => return Ok(id),
                 Err(error) => error,
             };
-            let again = error.code() == ErrorCode::ExecutorLost && sink.sent_rows() == 0;
+            // A plan that does not come to an end when it is made anew after each stage is made once instead.
+            let runaway = adaptive && error.code() == ErrorCode::PlanRunaway;
+            adaptive &= !runaway;
+            let again = (runaway || error.code() == ErrorCode::ExecutorLost) && sink.sent_rows() == 0;
             if !again || u64::from(attempt) >= attempts {
                 return Err(error);
             }
@@ -107,6 +114,7 @@ impl ClusterRunner {
         plan: &LogicalPlan,
         schema: &SchemaRef,
         sink: &mut RowSink,
+        adaptive: bool,
     ) -> Result<JobId> {
         let cores = tokio::select! {
             executors = self.cluster.wait_for_executors() => {
@@ -114,7 +122,7 @@ impl ClusterRunner {
             }
             () = self.job.killed() => return Err(killed()),
         };
-        let context = Arc::new(self.job_context(context, plan, cores).await?);
+        let context = Arc::new(self.job_context(context, plan, cores, adaptive).await?);
         let mut removals = self.cluster.removals();
         let (id, mut statuses) = self.cluster.submit(self.job.name(), context, plan).await?;
         let run = RunGuard { cluster: Arc::clone(&self.cluster), id: Some(id.clone()) };
@@ -128,7 +136,7 @@ impl ClusterRunner {
                     None => return Err(Error::new(ErrorCode::Internal, "the scheduler forgot the job")),
                 },
                 removed = removals.recv() => self.check_removal(&id, removed).await?,
-                _ = tick.tick() => self.note_progress(&id).await,
+                _ = tick.tick() => check_stages(self.note_progress(&id).await)?,
                 () = self.job.killed() => return Err(killed()),
             }
         };
@@ -155,10 +163,12 @@ impl ClusterRunner {
             .hint("look at the executor's log for the cause; the job may have used more memory than the machine has"))
     }
 
-    async fn note_progress(&self, id: &JobId) {
-        if let Some((progress, stages)) = self.cluster.with_graph(id, progress::read).await {
-            self.job.update(progress, stages);
-        }
+    /// Tells the job's clients how far it is; gives the number of its stages.
+    async fn note_progress(&self, id: &JobId) -> usize {
+        let Some((progress, stages)) = self.cluster.with_graph(id, progress::read).await else { return 0 };
+        let count = stages.len();
+        self.job.update(progress, stages);
+        count
     }
 
     async fn send_rows(&self, locations: Vec<PartitionLocation>, schema: &SchemaRef, sink: &mut RowSink) -> Result<()> {
@@ -188,7 +198,13 @@ impl ClusterRunner {
     }
 
     /// The session as the job sees it: its settings, with what Ballista needs and the partitions that the input is worth.
-    async fn job_context(&self, context: &SessionContext, plan: &LogicalPlan, cores: usize) -> Result<SessionContext> {
+    async fn job_context(
+        &self,
+        context: &SessionContext,
+        plan: &LogicalPlan,
+        cores: usize,
+        adaptive: bool,
+    ) -> Result<SessionContext> {
         let state = context.state();
         let sluice = SluiceConfig::of(state.config());
         let session_partitions = state.config().target_partitions();
@@ -216,7 +232,9 @@ impl ClusterRunner {
             }
         }
         let options = config.options_mut();
-        options.set("ballista.planner.adaptive.enabled", &sluice.cluster_adaptive().to_string())?;
+        options.set("ballista.planner.adaptive.enabled", &adaptive.to_string())?;
+        // With it on, an outer join whose inner side is empty gets one more stage for ever.
+        options.set("ballista.planner.propagate_empty.enabled", "false")?;
         options.set(
             "ballista.optimizer.broadcast_join_threshold_bytes",
             &sluice.cluster_broadcast_limit_bytes().to_string(),
@@ -251,6 +269,15 @@ const RESTRICTED: &[&str] = &[
     "datafusion.optimizer.hash_join_single_partition_threshold",
     "datafusion.optimizer.hash_join_single_partition_threshold_rows",
 ];
+
+/// An error where adaptive planning adds stages without an end.
+fn check_stages(count: usize) -> Result<()> {
+    if count <= STAGES_AT_MOST {
+        return Ok(());
+    }
+    Err(Error::new(ErrorCode::PlanRunaway, format!("the job has more than {STAGES_AT_MOST} stages"))
+        .hint("SET sluice.cluster.adaptive = false plans it once"))
+}
 
 fn killed() -> Error {
     Error::new(ErrorCode::Cancelled, "the job was killed")

@@ -131,6 +131,7 @@ impl Run {
         loop {
             let batch = tokio::select! {
                 batch = self.rows.next() => batch,
+                () = killed(self.job.as_deref()) => return Err(Error::new(ErrorCode::Cancelled, "the job was killed")),
                 () = replies.closed(), if !self.detach => return Err(Error::new(ErrorCode::Cancelled, "the client went away")),
                 _ = tick.tick() => {
                     let changed = progress.as_mut().filter(|progress| progress.has_changed().unwrap_or(false));
@@ -152,6 +153,14 @@ impl Run {
         let tail = encoder.finish()?;
         send(replies, self.detach, execute_reply::Reply::Rows(tail.into())).await?;
         Ok(total)
+    }
+}
+
+/// Done when somebody killed the job; never for a statement that is none.
+async fn killed(job: Option<&Job>) {
+    match job {
+        Some(job) => job.killed().await,
+        None => std::future::pending().await,
     }
 }
 

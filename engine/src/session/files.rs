@@ -1,0 +1,52 @@
+//! Files as tables without a statement: `FROM 'rows.parquet'`, and whole folders and patterns alike.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock, Weak};
+
+use async_trait::async_trait;
+use datafusion::catalog::{TableProvider, UrlTableFactory};
+use datafusion::datasource::listing::{ListingTable, ListingTableConfig, ListingTableConfigExt, ListingTableUrl};
+use datafusion::error::Result;
+use datafusion::execution::SessionState;
+use parking_lot::RwLock;
+
+use crate::error::Error;
+use crate::storage::absolute_location;
+
+/// Makes a table of a name that is a file's. Other names are none of its business.
+#[derive(Default)]
+pub(crate) struct FileTables {
+    state: OnceLock<Weak<RwLock<SessionState>>>,
+}
+
+impl fmt::Debug for FileTables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FileTables")
+    }
+}
+
+impl FileTables {
+    /// Reads files with the settings of this session.
+    pub(crate) fn bind(&self, state: Weak<RwLock<SessionState>>) {
+        // A session is bound once, when it is made.
+        let _ = self.state.set(state);
+    }
+}
+
+#[async_trait]
+impl UrlTableFactory for FileTables {
+    async fn try_new(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        if !name.contains(['/', '.']) {
+            return Ok(None);
+        }
+        let Some(state) = self.state.get().and_then(Weak::upgrade) else { return Ok(None) };
+        let state = state.read().clone();
+        let location =
+            absolute_location(name).map_err(|error: Error| datafusion::error::DataFusionError::from(error))?;
+        let Ok(url) = ListingTableUrl::parse(&location) else { return Ok(None) };
+        // Fails where there is no such file: then it is a table that is missing, or a file, as the name looks.
+        let Ok(config) = ListingTableConfig::new(url).infer_options(&state).await else { return Ok(None) };
+        let config = config.infer_partitions_from_path(&state).await?.infer_schema(&state).await?;
+        Ok(Some(Arc::new(ListingTable::try_new(config)?)))
+    }
+}
