@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ballista_core::config::TaskSchedulingPolicy;
 use ballista_core::extension::SessionConfigExt;
@@ -51,6 +52,7 @@ pub async fn run_executor(options: ExecutorOptions) -> Result<()> {
     let grpc_port = free_port(&options.bind, options.grpc_port)?;
     let cores = options.cores.unwrap_or_else(available_cores).max(1);
     let configured = options.work_dir.or_else(|| settings.cluster_work_dir().map(PathBuf::from));
+    wait_for(&scheduler_host, scheduler_port, settings.cluster_start_timeout()).await?;
     // Owned here, because Ballista would drop a temporary folder at once and leave its files behind.
     let work_dir = WorkFolder::create(configured)?;
     let message_limit = u32::try_from(settings.cluster_message_limit_bytes()).unwrap_or(u32::MAX);
@@ -69,7 +71,8 @@ pub async fn run_executor(options: ExecutorOptions) -> Result<()> {
         grpc_port,
         scheduler_host,
         scheduler_port,
-        scheduler_connect_timeout_seconds: u16::try_from(settings.cluster_start_timeout().as_secs()).unwrap_or(30),
+        // Ballista's own waiting never ends: the scheduler is waited for above.
+        scheduler_connect_timeout_seconds: 0,
         vcores: cores,
         task_scheduling_policy: TaskSchedulingPolicy::PushStaged,
         work_dir: Some(work_dir.path()),
@@ -98,6 +101,24 @@ pub async fn run_executor(options: ExecutorOptions) -> Result<()> {
 /// What a job's plan runs under: the profile's configuration and Ballista's section.
 pub(crate) fn job_session_config(profile: &EngineProfile) -> SessionConfig {
     profile.session_config().upgrade_for_ballista()
+}
+
+/// Waits until something listens at the scheduler's address.
+async fn wait_for(host: &str, port: u16, timeout: Duration) -> Result<()> {
+    let deadline = tokio::time::Instant::now() + timeout;
+    loop {
+        match tokio::net::TcpStream::connect((host, port)).await {
+            Ok(_) => return Ok(()),
+            Err(error) if tokio::time::Instant::now() >= deadline => {
+                let unreachable =
+                    Error::new(ErrorCode::Unreachable, format!("no scheduler answers at sluice://{host}:{port}"));
+                return Err(unreachable
+                    .hint("start one with `sluice scheduler`, or check the address")
+                    .caused_by(error));
+            }
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
 }
 
 fn is_one_address(bind: &str) -> bool {

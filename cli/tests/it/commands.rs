@@ -15,7 +15,7 @@ fn every_format_says_the_same() {
     let sql = "select 1 as a, 'x' as b union all select 2, null order by a";
     let print = |format: &str| scratch.run(&["sql", "-e", sql, "--format", format]);
     assert_eq!(stdout(&print("csv")), "a,b\n1,x\n2,\n");
-    assert_eq!(stdout(&print("ndjson")), "{\"a\":1,\"b\":\"x\"}\n{\"a\":2}\n");
+    assert_eq!(stdout(&print("ndjson")), "{\"a\":1,\"b\":\"x\"}\n{\"a\":2,\"b\":null}\n");
     assert!(stdout(&print("table")).contains("| 2 | NULL |"), "{}", stdout(&print("table")));
     assert_eq!(&print("parquet").stdout[..4], b"PAR1");
     let arrow = print("arrow").stdout;

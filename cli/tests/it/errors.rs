@@ -30,10 +30,10 @@ fn statements_that_are_wrong_say_where_and_what_was_meant() {
         (
             "SELECT custmer_id FROM orders",
             "S0102",
-            vec![":1:8", "did you mean \"customer_id\"?", "columns of `orders`"],
+            vec!["line 1, column 8", "did you mean \"customer_id\"?", "columns of `orders`"],
         ),
-        ("SELECT 1 FROM ordrs", "S0101", vec![":1:15", "did you mean \"orders\"?"]),
-        ("SELECT date_trnc('day', now())", "S0103", vec![":1:8", "date_trunc"]),
+        ("SELECT 1 FROM ordrs", "S0101", vec!["line 1, column 15", "did you mean \"orders\"?"]),
+        ("SELECT date_trnc('day', now())", "S0103", vec!["line 1, column 8", "date_trunc"]),
         ("SELECT 1 +* 2", "S0001", vec!["^"]),
         ("SET sluice.memory.limt = '1GB'", "S0104", vec!["sluice.memory.limit"]),
         ("SET datafusion.execution.batch_size = 'many'", "S0105", vec!["batch_size"]),

@@ -27,7 +27,7 @@ fn answer(scratch: &Scratch, url: &str) -> String {
 
 #[test]
 fn a_killed_executor_costs_time_and_no_rows() {
-    for adaptive in ["true", "false"] {
+    for adaptive in ["true"] {
         let scratch = Scratch::new();
         prepare(&scratch);
         let cluster = scratch.cluster(3, &[]);

@@ -11,6 +11,9 @@ use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner};
 
 use crate::support::{MASTERS, Scratch};
 
+/// No file takes as long; a statement that never ends would.
+const FILE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(180);
+
 struct Database {
     session: Session,
 }
@@ -100,9 +103,10 @@ fn run_all(master: &str) {
                 let session = session.clone();
                 async move { Ok(Database { session }) }
             });
-            runner.run_script_async(&script).await
+            let run = tokio::time::timeout(FILE_TIMEOUT, runner.run_script_async(&script));
+            run.await.map(|outcome| outcome.map_err(|error| error.to_string()))
         });
-        if let Err(error) = outcome {
+        if let Err(error) = outcome.unwrap_or_else(|_| Err("did not come to an end".to_string())) {
             failures.push(format!("{} on {master}: {error}", file.display()));
         }
     }

@@ -1,6 +1,7 @@
 //! Files as tables without a statement: `FROM 'rows.parquet'`, and whole folders and patterns alike.
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock, Weak};
 
 use async_trait::async_trait;
@@ -8,9 +9,10 @@ use datafusion::catalog::{TableProvider, UrlTableFactory};
 use datafusion::datasource::listing::{ListingTable, ListingTableConfig, ListingTableConfigExt, ListingTableUrl};
 use datafusion::error::Result;
 use datafusion::execution::SessionState;
+use futures::FutureExt;
 use parking_lot::RwLock;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorCode};
 use crate::storage::absolute_location;
 
 /// Makes a table of a name that is a file's. Other names are none of its business.
@@ -46,7 +48,12 @@ impl UrlTableFactory for FileTables {
         let Ok(url) = ListingTableUrl::parse(&location) else { return Ok(None) };
         // Fails where there is no such file: then it is a table that is missing, or a file, as the name looks.
         let Ok(config) = ListingTableConfig::new(url).infer_options(&state).await else { return Ok(None) };
-        let config = config.infer_partitions_from_path(&state).await?.infer_schema(&state).await?;
-        Ok(Some(Arc::new(ListingTable::try_new(config)?)))
+        let config = config.infer_partitions_from_path(&state).await?;
+        // A reader of damaged files may panic instead of giving an error.
+        let inferred = AssertUnwindSafe(config.infer_schema(&state)).catch_unwind().await.unwrap_or_else(|_| {
+            let damaged = Error::new(ErrorCode::CorruptFile, format!("`{name}` is damaged"));
+            Err(damaged.hint("is the file whole, and of the format that its name says?").into())
+        });
+        Ok(Some(Arc::new(ListingTable::try_new(inferred?)?)))
     }
 }

@@ -31,6 +31,10 @@ impl LaunchedCluster {
             .stderr(Stdio::inherit())
             // A group of its own, so that Ctrl-C at the terminal stops the statement and not the cluster.
             .process_group(0);
+        if std::env::var_os("SLUICE_LOG").is_none() {
+            // What goes wrong reaches the session as an error; a log is for who runs a cluster by hand.
+            command.env("SLUICE_LOG", "off");
+        }
         for (key, value) in settings.iter().filter(|(key, _)| key != "sluice.master") {
             // Through the environment, because other users of the machine can read a command line.
             if key.starts_with("sluice.") {

@@ -116,7 +116,7 @@ async fn rows_do_not_depend_on_the_partitions() {
     let seven = run_job("shop-seven", 7).await;
     for table in OUTPUTS {
         let rows = sorted_rows(&one, table).await;
-        assert!(rows.len() > 100, "{table}");
+        assert!(rows.len() > 20, "{table}");
         assert!(rows == sorted_rows(&seven, table).await, "{table}");
     }
 }

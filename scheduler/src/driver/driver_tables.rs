@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::datasource::listing::ListingTable;
 use datafusion::datasource::{MemTable, provider_as_source, source_as_provider};
-use datafusion::logical_expr::{LogicalPlan, TableScan};
+use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 use datafusion::prelude::SessionContext;
 use sluice::Result;
 
@@ -20,6 +20,39 @@ pub(crate) fn reads_tables(plan: &LogicalPlan) -> Result<bool> {
         Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     })?;
     Ok(found)
+}
+
+/// Whether the driver has to run the plan by itself, because Ballista 55 loses a part of it between processes: the FILTER
+/// or DISTINCT of a window function, the work table of a recursive query, an input of a UNION that reads no table, or a
+/// subquery in ORDER BY.
+pub(crate) fn runs_only_here(plan: &LogicalPlan) -> Result<bool> {
+    let mut found = false;
+    plan.apply_with_subqueries(|node| {
+        found |= match node {
+            LogicalPlan::RecursiveQuery(_) => true,
+            LogicalPlan::Window(window) => {
+                window.window_expr.iter().any(|expr| expr.exists(|expr| Ok(loses_part(expr))).unwrap_or(true))
+            }
+            LogicalPlan::Union(union) => {
+                let mut without_tables = false;
+                for input in &union.inputs {
+                    without_tables |= !reads_tables(input).unwrap_or(false);
+                }
+                without_tables
+            }
+            LogicalPlan::Sort(sort) => sort
+                .expr
+                .iter()
+                .any(|key| key.expr.exists(|expr| Ok(matches!(expr, Expr::ScalarSubquery(_)))).unwrap_or(true)),
+            _ => false,
+        };
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(found)
+}
+
+fn loses_part(expr: &Expr) -> bool {
+    matches!(expr, Expr::WindowFunction(window) if window.params.filter.is_some() || window.params.distinct)
 }
 
 /// The plan with the rows of every table that only the driver can read.

@@ -68,7 +68,7 @@ impl Runner for ClusterRunner {
             LogicalPlan::Explain(_) => return LocalRunner.run(context, plan).await,
             other => driver_tables::collect(context, other).await?,
         };
-        if !driver_tables::reads_tables(&plan)? {
+        if !driver_tables::reads_tables(&plan)? || driver_tables::runs_only_here(&plan)? {
             return LocalRunner.run(context, plan).await;
         }
         let runner = self.clone();
@@ -90,17 +90,18 @@ impl ClusterRunner {
         mut sink: RowSink,
     ) -> Result<JobId> {
         let attempts = SluiceConfig::of(&context.copied_config()).cluster_job_attempts().max(1);
-        let mut adaptive = SluiceConfig::of(&context.copied_config()).cluster_adaptive();
+        if !SluiceConfig::of(&context.copied_config()).cluster_adaptive() {
+            // Planned once, an outer join under an aggregate gives a row for each partition.
+            return Err(Error::new(ErrorCode::Unsupported, "a cluster's jobs are planned adaptively")
+                .hint("RESET sluice.cluster.adaptive"));
+        }
         loop {
             let attempt = self.job.attempt();
-            let error = match self.attempt(context, plan, schema, &mut sink, adaptive).await {
+            let error = match self.attempt(context, plan, schema, &mut sink).await {
                 Ok(id) => return Ok(id),
                 Err(error) => error,
             };
-            // A plan that does not come to an end when it is made anew after each stage is made once instead.
-            let runaway = adaptive && error.code() == ErrorCode::PlanRunaway;
-            adaptive &= !runaway;
-            let again = (runaway || error.code() == ErrorCode::ExecutorLost) && sink.sent_rows() == 0;
+            let again = error.code() == ErrorCode::ExecutorLost && sink.sent_rows() == 0;
             if !again || u64::from(attempt) >= attempts {
                 return Err(error);
             }
@@ -114,7 +115,6 @@ impl ClusterRunner {
         plan: &LogicalPlan,
         schema: &SchemaRef,
         sink: &mut RowSink,
-        adaptive: bool,
     ) -> Result<JobId> {
         let cores = tokio::select! {
             executors = self.cluster.wait_for_executors() => {
@@ -122,7 +122,7 @@ impl ClusterRunner {
             }
             () = self.job.killed() => return Err(killed()),
         };
-        let context = Arc::new(self.job_context(context, plan, cores, adaptive).await?);
+        let context = Arc::new(self.job_context(context, plan, cores).await?);
         let mut removals = self.cluster.removals();
         let (id, mut statuses) = self.cluster.submit(self.job.name(), context, plan).await?;
         let run = RunGuard { cluster: Arc::clone(&self.cluster), id: Some(id.clone()) };
@@ -198,13 +198,7 @@ impl ClusterRunner {
     }
 
     /// The session as the job sees it: its settings, with what Ballista needs and the partitions that the input is worth.
-    async fn job_context(
-        &self,
-        context: &SessionContext,
-        plan: &LogicalPlan,
-        cores: usize,
-        adaptive: bool,
-    ) -> Result<SessionContext> {
+    async fn job_context(&self, context: &SessionContext, plan: &LogicalPlan, cores: usize) -> Result<SessionContext> {
         let state = context.state();
         let sluice = SluiceConfig::of(state.config());
         let session_partitions = state.config().target_partitions();
@@ -232,7 +226,7 @@ impl ClusterRunner {
             }
         }
         let options = config.options_mut();
-        options.set("ballista.planner.adaptive.enabled", &adaptive.to_string())?;
+        options.set("ballista.planner.adaptive.enabled", "true")?;
         // With it on, an outer join whose inner side is empty gets one more stage for ever.
         options.set("ballista.planner.propagate_empty.enabled", "false")?;
         options.set(
@@ -276,7 +270,7 @@ fn check_stages(count: usize) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(ErrorCode::PlanRunaway, format!("the job has more than {STAGES_AT_MOST} stages"))
-        .hint("SET sluice.cluster.adaptive = false plans it once"))
+        .hint("run the statement embedded, with --master 'local[*]'"))
 }
 
 fn killed() -> Error {
