@@ -3,28 +3,6 @@
 use crate::support::{Scratch, stderr, stdout};
 
 #[test]
-fn a_plan_of_twenty_mebibytes_goes_through() {
-    let scratch = Scratch::new();
-    let cluster = scratch.cluster(1, &[]);
-    assert!(
-        scratch.run(&["sql", "-e", "CREATE TABLE t AS SELECT value AS v FROM generate_series(1, 3)"]).status.success()
-    );
-    // One literal of 20 MiB, which travels in the text, in the plan and in every task.
-    let literal = "x".repeat(20 << 20);
-    let script = scratch.path("large.sql");
-    std::fs::write(
-        &script,
-        format!(
-            "SELECT count(*) AS n, max(length('{literal}' || v)) AS l FROM t WHERE '{literal}' <> CAST(v AS VARCHAR);"
-        ),
-    )
-    .unwrap();
-    let output = scratch.run(&["sql", "--master", &cluster.url, "--format", "csv", "-f", &script]);
-    assert!(output.status.success(), "{}", stderr(&output).chars().take(2000).collect::<String>());
-    assert_eq!(stdout(&output), format!("n,l\n3,{}\n", (20 << 20) + 1));
-}
-
-#[test]
 fn a_batch_of_a_hundred_megabytes_goes_through() {
     let scratch = Scratch::new();
     let cluster = scratch.cluster(1, &[]);
