@@ -229,6 +229,7 @@ impl ClusterRunner {
         options.set("ballista.planner.adaptive.enabled", "true")?;
         // With it on, an outer join whose inner side is empty gets one more stage for ever.
         options.set("ballista.planner.propagate_empty.enabled", "false")?;
+        options.set("ballista.optimizer.stage_build_side", "false")?;
         options.set(
             "ballista.optimizer.broadcast_join_threshold_bytes",
             &sluice.cluster_broadcast_limit_bytes().to_string(),
