@@ -66,9 +66,10 @@ impl Runner for ClusterRunner {
         let plan = match plan {
             LogicalPlan::Analyze(analyze) => return explain::analyze(self, context, analyze).await,
             LogicalPlan::Explain(_) => return LocalRunner.run(context, plan).await,
+            other if driver_tables::runs_only_here(&other)? => return LocalRunner.run(context, other).await,
             other => driver_tables::collect(context, other).await?,
         };
-        if !driver_tables::reads_tables(&plan)? || driver_tables::runs_only_here(&plan)? {
+        if !driver_tables::reads_tables(&plan)? {
             return LocalRunner.run(context, plan).await;
         }
         let runner = self.clone();
