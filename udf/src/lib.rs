@@ -3,20 +3,44 @@
 
 #![warn(missing_docs, unreachable_pub)]
 
+mod aggregate;
 mod bucketize;
+mod category;
+mod constants;
+mod exact_sum;
+mod merge_state;
+mod numbers;
+mod scalar;
+mod sparse;
+mod spec;
+mod state;
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
 
-use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+use datafusion_expr::{AggregateUDF, ScalarUDF};
 
 pub use bucketize::bucketize;
+pub use exact_sum::ExactSum;
+pub use numbers::Closed;
+pub use sparse::DIMENSION;
+
+use crate::aggregate::{Fit, aggregate_function};
+use crate::merge_state::MergeState;
+use crate::scalar::scalar_function;
 
 /// Every scalar function of Sluice.
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
-    vec![Arc::new(ScalarUDF::from(bucketize::Bucketize::new()))]
+    vec![scalar_function(bucketize::Bucketize)]
+}
+
+/// The fits whose states `merge_state` takes.
+fn mergeable_fits() -> Vec<Box<dyn Fit>> {
+    vec![]
 }
 
 /// Every aggregate function of Sluice.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
-    vec![]
+    vec![aggregate_function(MergeState::new(mergeable_fits()))]
 }
