@@ -6,25 +6,52 @@ use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::error::Result;
 use datafusion::execution::context::QueryPlanner;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::{DdlStatement, Explain, LogicalPlan};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 
-use crate::write::WriteExtensionPlanner;
+use crate::storage::StoreRegistry;
+use crate::write::{CopyExec, WriteExtensionPlanner, plan_copy};
 
 /// DataFusion's planner with Sluice's nodes.
 #[derive(Debug)]
-pub struct SluiceQueryPlanner;
+pub struct SluiceQueryPlanner {
+    stores: Arc<StoreRegistry>,
+}
+
+impl SluiceQueryPlanner {
+    /// A planner of writes to these stores.
+    pub fn new(stores: Arc<StoreRegistry>) -> Self {
+        Self { stores }
+    }
+}
 
 #[async_trait]
 impl QueryPlanner for SluiceQueryPlanner {
-    async fn create_physical_plan(
-        &self,
-        logical_plan: &LogicalPlan,
-        session: &dyn Session,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(WriteExtensionPlanner)])
-            .create_physical_plan(logical_plan, session)
-            .await
+    async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
+        let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(WriteExtensionPlanner)]);
+        // The writers of a `DataFrame` come here; the statement is run by the session.
+        if let (LogicalPlan::Copy(copy), Some(state)) = (plan, session.as_any().downcast_ref::<SessionState>()) {
+            let (write, target) = plan_copy(copy, state)?;
+            let write = planner.create_physical_plan(&write, session).await?;
+            let schema = Arc::clone(plan.schema().inner());
+            return Ok(Arc::new(CopyExec::new(write, target, Arc::clone(&self.stores), schema)));
+        }
+        if let (LogicalPlan::Explain(explain), Some(state)) = (plan, session.as_any().downcast_ref::<SessionState>()) {
+            let explained = Explain { plan: Arc::new(what_runs(&explain.plan, state)?), ..explain.clone() };
+            return planner.create_physical_plan(&LogicalPlan::Explain(explained), session).await;
+        }
+        planner.create_physical_plan(plan, session).await
     }
+}
+
+/// What `EXPLAIN` shows of a statement that writes: the write where it is planned as a whole, else the query.
+fn what_runs(plan: &LogicalPlan, state: &SessionState) -> Result<LogicalPlan> {
+    Ok(match plan {
+        LogicalPlan::Copy(copy) => plan_copy(copy, state)?.0,
+        LogicalPlan::Dml(dml) => dml.input.as_ref().clone(),
+        LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(create)) => create.input.as_ref().clone(),
+        other => other.clone(),
+    })
 }

@@ -114,7 +114,7 @@ impl EngineProfile {
 
     fn state_builder(&self, config: SessionConfig) -> SessionStateBuilder {
         let functions = &self.functions;
-        let planner: Arc<dyn QueryPlanner + Send + Sync> = Arc::new(SluiceQueryPlanner);
+        let planner: Arc<dyn QueryPlanner + Send + Sync> = Arc::new(SluiceQueryPlanner::new(self.stores()));
         SessionStateBuilder::new()
             .with_default_features()
             .with_config(config)

@@ -7,6 +7,7 @@ mod build;
 mod hadoop;
 mod location;
 mod options;
+mod pattern;
 mod registry;
 
 use std::error::Error as StdError;
@@ -14,6 +15,7 @@ use std::io;
 
 pub use location::{absolute_location, absolute_url};
 pub use options::StorageOptions;
+pub(crate) use pattern::matching_files;
 pub use registry::StoreRegistry;
 
 use crate::error::{Error, ErrorCode};

@@ -9,6 +9,7 @@
 //! ```
 
 mod commit;
+mod copy;
 mod exec;
 mod files;
 mod in_flight;
@@ -18,16 +19,19 @@ mod partition_path;
 mod planner;
 mod sink;
 mod spec;
+mod staging;
 mod task;
 mod writer;
 
 pub use commit::{Mode, Target, abort, commit, sweep};
+pub(crate) use copy::{CopyExec, collect_report, plan_copy};
 pub use exec::WriteExec;
 pub use files::{WrittenFile, read_report, total_rows, without_empty};
 pub use logical::WriteNode;
 pub(crate) use options::split_copy_options;
 pub use planner::WriteExtensionPlanner;
 pub use spec::WriteSpec;
+pub(crate) use staging::StagingGuard;
 pub use writer::{WriteFormat, WriterOptions};
 
 use std::sync::Arc;

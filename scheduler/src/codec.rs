@@ -12,8 +12,12 @@ use datafusion::physical_expr_common::physical_expr::proto_encode::PhysicalExprE
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion_proto::physical_plan::{PhysicalExtensionCodec, PhysicalProtoConverterExtension};
 
+use crate::boundary::JoinBoundaryExec;
+
 /// Marks the bytes of a node of Sluice; Ballista's are a protobuf message, which cannot begin so.
 const MARK: &[u8] = b"\0sluice1";
+/// Marks a join's boundary, which has nothing to say but its input.
+const BOUNDARY: &[u8] = b"\0sluice2";
 
 /// Sluice's nodes in its own form, all else as Ballista does it.
 #[derive(Debug, Default)]
@@ -29,9 +33,10 @@ impl PhysicalExtensionCodec for SluicePhysicalCodec {
         ctx: &TaskContext,
         converter: &dyn PhysicalProtoConverterExtension,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        match buf.strip_prefix(MARK) {
-            Some(ours) => sluice::codec::decode_node(ours, inputs),
-            None => self.ballista.try_decode(buf, inputs, ctx, converter),
+        match (buf.strip_prefix(MARK), inputs) {
+            (Some(ours), _) => sluice::codec::decode_node(ours, inputs),
+            (None, [join]) if buf == BOUNDARY => Ok(Arc::new(JoinBoundaryExec::new(Arc::clone(join)))),
+            (None, _) => self.ballista.try_decode(buf, inputs, ctx, converter),
         }
     }
 
@@ -41,6 +46,10 @@ impl PhysicalExtensionCodec for SluicePhysicalCodec {
         buf: &mut Vec<u8>,
         converter: &dyn PhysicalProtoConverterExtension,
     ) -> Result<()> {
+        if node.is::<JoinBoundaryExec>() {
+            buf.extend_from_slice(BOUNDARY);
+            return Ok(());
+        }
         match sluice::codec::encode_node(&node)? {
             Some(ours) => {
                 buf.extend_from_slice(MARK);

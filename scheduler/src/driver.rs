@@ -9,6 +9,7 @@ mod partitions;
 mod progress;
 mod results;
 mod runner;
+mod scalar_subqueries;
 mod service;
 mod sessions;
 

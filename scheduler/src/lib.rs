@@ -3,6 +3,7 @@
 
 #![warn(missing_docs, unreachable_pub)]
 
+mod boundary;
 mod codec;
 mod driver;
 mod executor;

@@ -3,6 +3,26 @@
 use crate::support::{Scratch, stderr, stdout};
 
 #[test]
+fn a_plan_of_twenty_mebibytes_goes_through() {
+    let scratch = Scratch::new();
+    let cluster = scratch.cluster(1, &[]);
+    assert!(
+        scratch
+            .run(&["sql", "-e", "CREATE TABLE t AS SELECT value AS v FROM generate_series(1, 1000)"])
+            .status
+            .success()
+    );
+    // One literal of 20 MiB, which travels in the text, in the plan and in every task.
+    let literal = "x".repeat(20 << 20);
+    let script = scratch.path("large.sql");
+    let statement = format!("SELECT count(*) AS n FROM t WHERE CAST(v AS VARCHAR) || 'x' <> '{literal}';");
+    std::fs::write(&script, statement).unwrap();
+    let output = scratch.run(&["sql", "--master", &cluster.url, "--format", "csv", "-f", &script]);
+    assert!(output.status.success(), "{}", stderr(&output).chars().take(2000).collect::<String>());
+    assert_eq!(stdout(&output), "n\n1000\n");
+}
+
+#[test]
 fn a_batch_of_a_hundred_megabytes_goes_through() {
     let scratch = Scratch::new();
     let cluster = scratch.cluster(1, &[]);

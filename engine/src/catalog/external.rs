@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::catalog::{TableProvider, TableProviderFactory};
 use datafusion::common::Constraint;
-use datafusion::datasource::listing::{ListingTable, ListingTableUrl};
+use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableUrl};
 use datafusion::datasource::listing_table_factory::ListingTableFactory;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{CreateExternalTable, SortExpr};
@@ -152,7 +153,7 @@ fn describe(statement: &CreateExternalTable, opened: &Arc<dyn TableProvider>) ->
         locations: locations.collect(),
         format: statement.file_type.clone(),
         file_extension: options.file_extension.clone(),
-        schema: SchemaText::from_arrow(&schema)?,
+        schema: SchemaText::from_arrow(&plain_partitions(&schema, options))?,
         declared: !statement.schema.fields().is_empty(),
         partition_columns: options.table_partition_cols.iter().map(|(name, _)| name.clone()).collect(),
         order: order.collect::<Result<_>>()?,
@@ -161,6 +162,18 @@ fn describe(statement: &CreateExternalTable, opened: &Arc<dyn TableProvider>) ->
         column_defaults: defaults.collect::<Result<_>>()?,
         definition: statement.definition.clone(),
     })
+}
+
+/// The columns with the values of `column=value` folders as text, and not as the dictionaries that DataFusion infers.
+fn plain_partitions(schema: &Schema, options: &ListingOptions) -> SchemaRef {
+    let is_partition = |name: &str| options.table_partition_cols.iter().any(|(column, _)| column == name);
+    let fields = schema.fields().iter().map(|field| match field.data_type() {
+        DataType::Dictionary(_, value) if is_partition(field.name()) => {
+            Arc::new(field.as_ref().clone().with_data_type(value.as_ref().clone()))
+        }
+        _ => Arc::clone(field),
+    });
+    Arc::new(Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone()))
 }
 
 fn sort_text(key: &SortExpr) -> Result<SortText> {

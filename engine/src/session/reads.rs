@@ -8,6 +8,7 @@ use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTable
 use datafusion::prelude::SessionContext;
 use sluice_proto::{ReadSource, Setting};
 
+use super::files::with_plain_partitions;
 use super::prepared::ReadRequest;
 use crate::error::{Error, ErrorCode, Result, nearest};
 use crate::ipc;
@@ -94,12 +95,14 @@ pub(crate) async fn provider(context: &SessionContext, read: &ReadRequest) -> Re
         })
         .collect();
     let format = factory.create(&state, &options)?;
-    let url = storage::absolute_url(&read.path)?;
-    let url = ListingTableUrl::parse(url.as_str())?;
+    let urls = match storage::matching_files(&state, &read.path).await? {
+        Some(files) => files,
+        None => vec![ListingTableUrl::parse(storage::absolute_url(&read.path)?.as_str())?],
+    };
     let listing = ListingOptions::new(format).with_file_extension("");
-    ensure_exists(&state, &url, &read.path).await?;
-    let config = ListingTableConfig::new(url.clone()).with_listing_options(listing.clone());
-    let config = config.infer_partitions_from_path(&state).await?;
+    let url = existing(&state, &urls, &read.path).await?.clone();
+    let config = ListingTableConfig::new_with_multi_paths(urls).with_listing_options(listing.clone());
+    let config = with_plain_partitions(config.infer_partitions_from_path(&state).await?);
     let schema: SchemaRef = match &read.schema {
         Some(bytes) => ipc::decode_schema(bytes)?,
         None => {
@@ -110,16 +113,22 @@ pub(crate) async fn provider(context: &SessionContext, read: &ReadRequest) -> Re
     Ok(Arc::new(ListingTable::try_new(config.with_schema(schema))?))
 }
 
-/// A missing file is an error of its own, and not a table without columns.
-async fn ensure_exists(state: &dyn PlanningSession, url: &ListingTableUrl, path: &str) -> Result<()> {
+/// The first of the locations. A missing file is an error of its own, and not a table without columns.
+async fn existing<'a>(
+    state: &dyn PlanningSession,
+    urls: &'a [ListingTableUrl],
+    path: &str,
+) -> Result<&'a ListingTableUrl> {
     use futures::TryStreamExt;
-    let store = state.runtime_env().object_store(url)?;
-    let mut files = url.list_all_files(state, store.as_ref(), "").await?;
-    match files.try_next().await? {
-        Some(_) => Ok(()),
-        None => Err(Error::new(ErrorCode::FileNotFound, format!("no file at '{path}'"))
-            .hint("a relative path starts at the working folder of the process that plans")),
+    if let Some(url) = urls.first() {
+        let store = state.runtime_env().object_store(url)?;
+        let mut files = url.list_all_files(state, store.as_ref(), "").await?;
+        if files.try_next().await?.is_some() {
+            return Ok(url);
+        }
     }
+    Err(Error::new(ErrorCode::FileNotFound, format!("no file at '{path}'"))
+        .hint("a relative path starts at the working folder of the process that plans"))
 }
 
 impl From<ReadRequest> for ReadSource {

@@ -12,7 +12,6 @@ use datafusion::logical_expr::dml::{CopyTo, InsertOp};
 use datafusion::logical_expr::{
     CreateMemoryTable, DmlStatement, Expr, LogicalPlan, LogicalPlanBuilder, TableSource, WriteOp,
 };
-use futures::TryStreamExt;
 use uuid::Uuid;
 
 use super::engine::{EngineSession, count_batch, no_rows};
@@ -22,12 +21,7 @@ use crate::catalog::model::{FileEntry, TableEntry};
 use crate::catalog::{CommitMode, IfExists, ManagedTarget};
 use crate::error::{Error, ErrorCode, Result};
 use crate::stream;
-use crate::write::{
-    self, Mode, Target, WriteFormat, WriteNode, WriteSpec, WriterOptions, WrittenFile, split_copy_options,
-};
-
-/// Extensions that make a `COPY` target one file.
-const FILE_EXTENSIONS: &[&str] = &["parquet", "csv", "json", "ndjson", "arrow", "gz", "zst", "bz2", "xz", "tsv"];
+use crate::write::{self, Mode, StagingGuard, Target, WriteFormat, WriteNode, WriteSpec, WriterOptions, WrittenFile};
 
 /// Runs `COPY … TO`.
 pub(crate) async fn copy(
@@ -35,29 +29,9 @@ pub(crate) async fn copy(
     copy: CopyTo,
     runner: &dyn Runner,
 ) -> Result<SendableRecordBatchStream> {
-    let options = split_copy_options(&copy.options)?;
-    let keep = session.context().copied_config().options().execution.keep_partition_by_columns;
-    let is_file = !copy.output_url.ends_with('/')
-        && copy.partition_by.is_empty()
-        && copy
-            .output_url
-            .rsplit(['/', '.'])
-            .next()
-            .is_some_and(|end| FILE_EXTENSIONS.contains(&end.to_lowercase().as_str()))
-        && copy.output_url.rsplit('/').next().is_some_and(|name| name.contains('.'));
-    let single_file = options.single_file.unwrap_or(is_file);
-    let target = Target::new(&copy.output_url, single_file, options.mode)?;
-    let stores = session.profile().stores();
-    target.check(&stores).await?;
-    let writer = WriterOptions::of_copy(&copy.file_type, &options.format, &session.context().state())?;
-    let spec = WriteSpec {
-        partition_by: copy.partition_by.clone(),
-        keep_partition_columns: options.keep_partition_columns.unwrap_or(keep),
-        single_file,
-        ..WriteSpec::new(writer, target.staging())
-    };
-    check_partitions(&spec.partition_by, copy.input.schema().inner())?;
-    to_target(session, WriteNode::plan(copy.input.as_ref().clone(), spec)?, target, runner).await
+    let (plan, target) = write::plan_copy(&copy, &session.context().state())?;
+    target.check(&session.profile().stores()).await?;
+    to_target(session, plan, target, runner).await
 }
 
 /// Runs `INSERT INTO` and `INSERT OVERWRITE`.
@@ -156,7 +130,7 @@ async fn to_target(
     let session = Arc::clone(session);
     Ok(stream::produce(Arc::new(count_schema()), move |mut sink| async move {
         let stores = session.profile().stores();
-        let files = collect_report(&session, &target, report).await?;
+        let files = write::collect_report(&stores, &target, report).await?;
         let rows = write::total_rows(&files);
         write::commit(&stores, &target, files).await?;
         forget_listings(&session);
@@ -184,8 +158,9 @@ async fn to_managed(
     let session = Arc::clone(session);
     Ok(stream::produce(Arc::new(count_schema()), move |mut sink| async move {
         // The catalog knows the columns of a table without files.
-        let files = write::without_empty(collect_report(&session, &own_folder, report).await?, false);
-        let guard = StagingGuard::new(&session, &own_folder);
+        let files =
+            write::without_empty(write::collect_report(&session.profile().stores(), &own_folder, report).await?, false);
+        let guard = StagingGuard::new(&session.profile().stores(), &own_folder);
         let rows = write::total_rows(&files);
         let entry = |file: &WrittenFile| FileEntry {
             path: format!("{folder}/{}/{}", file.attempt, file.path),
@@ -222,28 +197,6 @@ async fn run_write(
     }
 }
 
-/// The files that a running write reports. On an error, or when it is dropped, what was staged goes.
-async fn collect_report(
-    session: &Arc<EngineSession>,
-    target: &Target,
-    report: SendableRecordBatchStream,
-) -> Result<Vec<WrittenFile>> {
-    let guard = StagingGuard::new(session, target);
-    let collected: datafusion::error::Result<Vec<_>> = report.try_collect().await;
-    guard.keep();
-    let files = collected.and_then(|batches| {
-        let files = batches.iter().map(write::read_report).collect::<datafusion::error::Result<Vec<_>>>()?;
-        Ok(files.concat())
-    });
-    match files {
-        Ok(files) => Ok(files),
-        Err(error) => {
-            write::abort(&session.profile().stores(), target).await;
-            Err(error.into())
-        }
-    }
-}
-
 /// Columns by their bare names: a table's file knows no other table.
 fn unqualified(input: LogicalPlan) -> Result<LogicalPlan> {
     let schema = Arc::clone(input.schema());
@@ -256,48 +209,9 @@ fn unqualified(input: LogicalPlan) -> Result<LogicalPlan> {
     Ok(LogicalPlanBuilder::from(input).project(columns)?.build()?)
 }
 
-fn check_partitions(partition_by: &[String], schema: &SchemaRef) -> Result<()> {
-    for name in partition_by {
-        if schema.field_with_name(name).is_err() {
-            let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-            return Err(Error::new(ErrorCode::ColumnNotFound, format!("column \"{name}\" not found"))
-                .hint(format!("the query's columns: {}", columns.join(", "))));
-        }
-    }
-    if !partition_by.is_empty() && partition_by.len() == schema.fields().len() {
-        return Err(Error::new(ErrorCode::InvalidPlan, "every column is a partition column")
-            .hint("leave at least one column for the files"));
-    }
-    Ok(())
-}
-
 /// New files must show at once, so what was listed before is forgotten.
 fn forget_listings(session: &EngineSession) {
     if let Some(cache) = session.profile().runtime_env().cache_manager.get_list_files_cache() {
         cache.clear();
-    }
-}
-
-/// Deletes the staging folder of a write that is dropped while it runs.
-struct StagingGuard {
-    session: Arc<EngineSession>,
-    target: Option<Target>,
-}
-
-impl StagingGuard {
-    fn new(session: &Arc<EngineSession>, target: &Target) -> Self {
-        Self { session: Arc::clone(session), target: Some(target.clone()) }
-    }
-
-    fn keep(mut self) {
-        self.target = None;
-    }
-}
-
-impl Drop for StagingGuard {
-    fn drop(&mut self) {
-        let (Some(target), Ok(runtime)) = (self.target.take(), tokio::runtime::Handle::try_current()) else { return };
-        let stores = self.session.profile().stores();
-        runtime.spawn(async move { write::abort(&stores, &target).await });
     }
 }

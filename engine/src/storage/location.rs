@@ -46,7 +46,7 @@ pub fn absolute_location(path: &str) -> Result<String> {
 }
 
 /// Whether the text names its scheme. `Url::parse` alone would take the `a` of `a:b` for one.
-fn has_scheme(path: &str) -> bool {
+pub(super) fn has_scheme(path: &str) -> bool {
     match path.split_once(':') {
         Some((scheme, rest)) => {
             let is_scheme = scheme.chars().next().is_some_and(|first| first.is_ascii_alphabetic())

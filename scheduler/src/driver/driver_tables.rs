@@ -23,8 +23,7 @@ pub(crate) fn reads_tables(plan: &LogicalPlan) -> Result<bool> {
 }
 
 /// Whether the driver has to run the plan by itself, because Ballista 55 loses a part of it between processes: the FILTER
-/// or DISTINCT of a window function, the work table of a recursive query, an input of a UNION that reads no table, or a
-/// subquery in ORDER BY.
+/// or DISTINCT of a window function, the work table of a recursive query, or an input of a UNION that reads no table.
 pub(crate) fn runs_only_here(plan: &LogicalPlan) -> Result<bool> {
     let mut found = false;
     plan.apply_with_subqueries(|node| {
@@ -40,10 +39,6 @@ pub(crate) fn runs_only_here(plan: &LogicalPlan) -> Result<bool> {
                 }
                 without_tables
             }
-            LogicalPlan::Sort(sort) => sort
-                .expr
-                .iter()
-                .any(|key| key.expr.exists(|expr| Ok(matches!(expr, Expr::ScalarSubquery(_)))).unwrap_or(true)),
             _ => false,
         };
         Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })

@@ -16,8 +16,8 @@ use futures::StreamExt;
 use sluice::session::{LocalRunner, Runner};
 use sluice::{Result, stream};
 
-use super::driver_tables;
 use super::runner::ClusterRunner;
+use super::{driver_tables, scalar_subqueries};
 
 /// One row: `Plan with Metrics` and the stages as text.
 pub(crate) async fn analyze(
@@ -25,7 +25,8 @@ pub(crate) async fn analyze(
     context: &SessionContext,
     analyze: Analyze,
 ) -> Result<SendableRecordBatchStream> {
-    let plan = driver_tables::collect(context, analyze.input.as_ref().clone()).await?;
+    let plan = scalar_subqueries::inline(runner, context, analyze.input.as_ref().clone()).await?;
+    let plan = driver_tables::collect(context, plan).await?;
     if !driver_tables::reads_tables(&plan)? {
         return LocalRunner.run(context, LogicalPlan::Analyze(analyze)).await;
     }
@@ -48,8 +49,8 @@ pub(crate) async fn analyze(
             count += batch?.num_rows();
         }
         let text = match finished.await {
-            Ok(id) => runner.cluster().with_graph(&id, describe).await.unwrap_or_default(),
-            Err(_) => String::new(),
+            Ok(Some(id)) => runner.cluster().with_graph(&id, describe).await.unwrap_or_default(),
+            Ok(None) | Err(_) => String::new(),
         };
         let text = format!("{text}rows: {count}");
         let columns: Vec<Arc<dyn datafusion::arrow::array::Array>> =

@@ -68,9 +68,9 @@ impl Job {
         });
     }
 
-    /// Counts one more start.
-    pub(crate) fn attempt(&self) -> u32 {
-        self.attempts.fetch_add(1, Ordering::Relaxed) + 1
+    /// Notes that a plan of the job was started for the `attempt`th time.
+    pub(crate) fn note_attempt(&self, attempt: u32) {
+        self.attempts.fetch_max(attempt, Ordering::Relaxed);
     }
 
     /// Asks the job to stop; says whether it was running.

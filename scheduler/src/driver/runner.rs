@@ -19,7 +19,7 @@ use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use sluice::config::SluiceConfig;
 use sluice::profile::EngineProfile;
-use sluice::session::{LocalRunner, Runner};
+use sluice::session::{LocalRunner, Runner, StageInfo};
 use sluice::stream::{self, RowSink};
 use sluice::{Error, ErrorCode, Result};
 use tokio::sync::broadcast::error::RecvError;
@@ -27,14 +27,15 @@ use tokio::sync::broadcast::error::RecvError;
 use super::cluster::Cluster;
 use super::jobs::Job;
 use super::results::{ResultReader, conform};
-use super::{driver_tables, explain, partitions, progress};
+use super::{driver_tables, explain, partitions, progress, scalar_subqueries};
+use crate::boundary::BoundaryPlanner;
 use crate::executor::job_session_config;
 
 /// How often a running job's progress is read.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
-/// No plan that a person writes has as many stages.
-const STAGES_AT_MOST: usize = 1_000;
+/// A job that has seen so many stages end without a row is one whose planning may not end.
+const EMPTY_STAGES_AT_MOST: usize = 100;
 
 /// Runs the plans of one job.
 #[derive(Clone)]
@@ -66,6 +67,9 @@ impl Runner for ClusterRunner {
         let plan = match plan {
             LogicalPlan::Analyze(analyze) => return explain::analyze(self, context, analyze).await,
             LogicalPlan::Explain(_) => return LocalRunner.run(context, plan).await,
+            other => scalar_subqueries::inline(self, context, other).await?,
+        };
+        let plan = match plan {
             other if driver_tables::runs_only_here(&other)? => return LocalRunner.run(context, other).await,
             other => driver_tables::collect(context, other).await?,
         };
@@ -82,32 +86,42 @@ impl Runner for ClusterRunner {
 }
 
 impl ClusterRunner {
-    /// Runs the plan, again after a lost executor, and sends its rows; gives the id of the run that succeeded.
+    /// Runs the plan, again after a lost executor, and sends its rows; gives the id of the run that succeeded, or `None`
+    /// where the driver ran the plan itself because its adaptive planning did not end.
     pub(crate) async fn run_until_done(
         &self,
         context: &SessionContext,
         plan: &LogicalPlan,
         schema: &SchemaRef,
         mut sink: RowSink,
-    ) -> Result<JobId> {
+    ) -> Result<Option<JobId>> {
         let attempts = SluiceConfig::of(&context.copied_config()).cluster_job_attempts().max(1);
         if !SluiceConfig::of(&context.copied_config()).cluster_adaptive() {
             // Planned once, an outer join under an aggregate gives a row for each partition.
             return Err(Error::new(ErrorCode::Unsupported, "a cluster's jobs are planned adaptively")
                 .hint("RESET sluice.cluster.adaptive"));
         }
-        loop {
-            let attempt = self.job.attempt();
+        for attempt in 1.. {
+            self.job.note_attempt(attempt);
             let error = match self.attempt(context, plan, schema, &mut sink).await {
-                Ok(id) => return Ok(id),
+                Ok(id) => return Ok(Some(id)),
                 Err(error) => error,
             };
+            if error.code() == ErrorCode::PlanRunaway && sink.sent_rows() == 0 {
+                tracing::warn!(job = self.job.id(), %error, "the driver runs the plan itself");
+                let mut rows = LocalRunner.run(context, plan.clone()).await?;
+                while let Some(batch) = rows.next().await {
+                    sink.send(conform(batch?, schema)?).await;
+                }
+                return Ok(None);
+            }
             let again = error.code() == ErrorCode::ExecutorLost && sink.sent_rows() == 0;
             if !again || u64::from(attempt) >= attempts {
                 return Err(error);
             }
             tracing::warn!(job = self.job.id(), attempt, %error, "starting the job again");
         }
+        Err(Error::new(ErrorCode::Internal, "the job was not started"))
     }
 
     async fn attempt(
@@ -137,7 +151,7 @@ impl ClusterRunner {
                     None => return Err(Error::new(ErrorCode::Internal, "the scheduler forgot the job")),
                 },
                 removed = removals.recv() => self.check_removal(&id, removed).await?,
-                _ = tick.tick() => check_stages(self.note_progress(&id).await)?,
+                _ = tick.tick() => check_stages(&self.note_progress(&id).await)?,
                 () = self.job.killed() => return Err(killed()),
             }
         };
@@ -164,12 +178,11 @@ impl ClusterRunner {
             .hint("look at the executor's log for the cause; the job may have used more memory than the machine has"))
     }
 
-    /// Tells the job's clients how far it is; gives the number of its stages.
-    async fn note_progress(&self, id: &JobId) -> usize {
-        let Some((progress, stages)) = self.cluster.with_graph(id, progress::read).await else { return 0 };
-        let count = stages.len();
-        self.job.update(progress, stages);
-        count
+    /// Tells the job's clients how far it is; gives its stages.
+    async fn note_progress(&self, id: &JobId) -> Vec<StageInfo> {
+        let Some((progress, stages)) = self.cluster.with_graph(id, progress::read).await else { return Vec::new() };
+        self.job.update(progress, stages.clone());
+        stages
     }
 
     async fn send_rows(&self, locations: Vec<PartitionLocation>, schema: &SchemaRef, sink: &mut RowSink) -> Result<()> {
@@ -242,7 +255,9 @@ impl ClusterRunner {
         options.set("ballista.shuffle.compression.codec", &sluice.cluster_shuffle_compression())?;
         options.set("ballista.client.grpc_max_message_size", &sluice.cluster_message_limit_bytes().to_string())?;
         let config = config.with_target_partitions(partitions.max(1));
+        let planner = Arc::new(BoundaryPlanner::new(Arc::clone(state.query_planner())));
         let state = SessionStateBuilder::new_from_existing(state)
+            .with_query_planner(planner)
             .with_session_id(uuid::Uuid::new_v4().to_string())
             .with_config(config)
             .build();
@@ -267,11 +282,12 @@ const RESTRICTED: &[&str] = &[
 ];
 
 /// An error where adaptive planning adds stages without an end.
-fn check_stages(count: usize) -> Result<()> {
-    if count <= STAGES_AT_MOST {
+fn check_stages(stages: &[StageInfo]) -> Result<()> {
+    let empty = stages.iter().filter(|stage| stage.state == "succeeded" && stage.rows == 0).count();
+    if empty <= EMPTY_STAGES_AT_MOST {
         return Ok(());
     }
-    Err(Error::new(ErrorCode::PlanRunaway, format!("the job has more than {STAGES_AT_MOST} stages"))
+    Err(Error::new(ErrorCode::PlanRunaway, format!("{empty} stages of the job gave no rows"))
         .hint("run the statement embedded, with --master 'local[*]'"))
 }
 
