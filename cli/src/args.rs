@@ -103,6 +103,8 @@ pub(crate) enum Command {
     Completions(CompletionsArgs),
     /// Show what can be set
     Config(ConfigArgs),
+    /// Print every feature function with its parameters, as Markdown
+    Functions,
 }
 
 #[cfg(test)]

@@ -31,5 +31,6 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         },
         Command::Completions(arguments) => meta::completions(arguments),
         Command::Config(arguments) => meta::config(arguments),
+        Command::Functions => meta::functions(),
     }
 }

@@ -3,6 +3,7 @@
 use sluice::{Error, ErrorCode, Result, Session};
 
 use crate::args::{SessionArgs, SettingArgs};
+use crate::failure::Failure;
 
 /// Where statements run if nothing says so.
 const DEFAULT_MASTER: &str = "local[*]";
@@ -15,8 +16,29 @@ pub(crate) fn settings(arguments: &SettingArgs) -> Result<Vec<(String, String)>>
     Ok(settings)
 }
 
-/// Opens the session that the arguments ask for.
-pub(crate) async fn open(arguments: &SessionArgs) -> Result<Session> {
+/// Works in the session that the arguments ask for, and ends it.
+pub(crate) async fn with<T>(
+    arguments: &SessionArgs,
+    work: impl AsyncFnOnce(Session) -> std::result::Result<T, Failure>,
+) -> std::result::Result<T, Failure> {
+    let session = open(arguments).await?;
+    let outcome = work(session.clone()).await;
+    // A driver that is gone has no session to end, and what went wrong before is the better message.
+    let _ = session.close().await;
+    outcome
+}
+
+/// Works in a session on a cluster that outlives this process; `what` needs one.
+pub(crate) async fn with_cluster<T>(
+    arguments: &SessionArgs,
+    what: &str,
+    work: impl AsyncFnOnce(Session) -> std::result::Result<T, Failure>,
+) -> std::result::Result<T, Failure> {
+    require_cluster(arguments, what)?;
+    with(arguments, work).await
+}
+
+async fn open(arguments: &SessionArgs) -> Result<Session> {
     let settings = settings(&arguments.settings)?;
     let master = choose_master(arguments.master.as_deref(), &settings);
     let mut builder = Session::builder().master(&master);
@@ -24,12 +46,6 @@ pub(crate) async fn open(arguments: &SessionArgs) -> Result<Session> {
         builder = builder.conf(key.as_str(), value.as_str());
     }
     builder.build().await
-}
-
-/// Opens a session on a cluster that outlives this process; `what` needs one.
-pub(crate) async fn open_on_cluster(arguments: &SessionArgs, what: &str) -> Result<Session> {
-    require_cluster(arguments, what)?;
-    open(arguments).await
 }
 
 /// An error unless the statements run on a cluster that outlives this process.

@@ -157,7 +157,6 @@ mod tests {
         assert_eq!(config.cluster_heartbeat(), Duration::from_secs(2));
         assert_eq!(config.cluster_session_idle(), Duration::from_secs(3600));
         assert_eq!(config.cluster_job_attempts(), 3);
-        assert!(config.cluster_adaptive());
         assert!(!config.s3_allow_http());
         assert_eq!(config.memory_spill_path(), None);
         assert!(config.catalog_path().ends_with("sluice/catalog"));
@@ -170,12 +169,12 @@ mod tests {
         let mut config = SessionConfig::new().with_option_extension(SluiceConfig::default());
         let options = config.options_mut();
         options.set("sluice.memory.limit", "8GB").unwrap();
-        options.set("sluice.cluster.adaptive", "false").unwrap();
+        options.set("sluice.s3.allow_http", "true").unwrap();
         options.set("sluice.cluster.heartbeat", "500ms").unwrap();
         options.set("sluice.s3.endpoint", "http://localhost:9000").unwrap();
         let sluice = SluiceConfig::of(&config);
         assert_eq!(sluice.memory_limit_bytes(), 8_000_000_000);
-        assert!(!sluice.cluster_adaptive());
+        assert!(sluice.s3_allow_http());
         assert_eq!(sluice.cluster_heartbeat(), Duration::from_millis(500));
         assert_eq!(sluice.s3_endpoint().as_deref(), Some("http://localhost:9000"));
         let entries = config.options().entries();
@@ -190,7 +189,7 @@ mod tests {
             ("memory.limit", "1610612737"),
             ("results.retention", "90m"),
             ("execution.partitions", "1000"),
-            ("cluster.adaptive", "off"),
+            ("s3.allow_http", "on"),
             ("s3.region", "eu-central-1"),
             ("s3.secret_access_key", "abc"),
         ] {
@@ -205,7 +204,7 @@ mod tests {
         assert_eq!(copy.memory_limit_bytes(), 1_610_612_737);
         assert_eq!(copy.results_retention(), Duration::from_secs(5400));
         assert_eq!(copy.execution_partitions(), 1000);
-        assert!(!copy.cluster_adaptive());
+        assert!(copy.s3_allow_http());
         assert_eq!(copy.s3_region().as_deref(), Some("eu-central-1"));
         assert_eq!(copy.s3_secret_access_key().as_deref(), Some("abc"));
         assert_eq!(format!("{:?}", copy.entries()), format!("{:?}", config.entries()));

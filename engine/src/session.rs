@@ -225,6 +225,15 @@ impl Session {
         self.cluster_client()?.kill(id).await
     }
 
+    /// Ends the session on its driver, with its temporary tables and prepared statements; does nothing for a local one. A
+    /// session that is dropped ends too, but nobody waits for it.
+    pub async fn close(self) -> Result<()> {
+        match self.remote() {
+            Some(remote) if remote._cluster.is_none() => remote.client.close().await,
+            _ => Ok(()),
+        }
+    }
+
     fn cluster_client(&self) -> Result<&DriverClient> {
         self.remote().map(|remote| &remote.client).ok_or_else(|| {
             Error::new(ErrorCode::InvalidArgument, "a local session has no jobs to list or stop")

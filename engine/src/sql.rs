@@ -1,5 +1,9 @@
-//! SQL text before DataFusion's parser sees it: scripts cut into statements.
+//! SQL text on its way to DataFusion's planner: scripts cut into statements, and what is Sluice's own in a statement.
 
+mod arguments;
+
+use datafusion::execution::SessionState;
+use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, Tokenizer, TokenizerError};
 
@@ -14,6 +18,14 @@ pub struct StatementText {
     pub line: usize,
     /// The column that the text begins in, from 1.
     pub column: usize,
+}
+
+/// Parses one statement in the session's dialect.
+pub(crate) fn parse(state: &SessionState, sql: &str) -> Result<Statement> {
+    let dialect = state.config_options().sql_parser.dialect;
+    let mut statement = state.sql_to_statement(sql, &dialect)?;
+    arguments::order_named_arguments(&mut statement)?;
+    Ok(statement)
 }
 
 /// Cuts a script at its semicolons, but not at those in strings, names and comments. Empty statements are left out.

@@ -7,7 +7,7 @@ use datafusion_common::{Result, exec_err};
 use datafusion_expr::expr::AggregateFunction;
 use datafusion_expr::function::{AccumulatorArgs, AggregateFunctionSimplification, StateFieldsArgs};
 use datafusion_expr::simplify::SimplifyContext;
-use datafusion_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, Expr, Signature, Volatility};
+use datafusion_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, Expr, Signature};
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -76,7 +76,7 @@ pub(crate) trait Accumulate: Debug + Send + Sync {
 pub(crate) fn aggregate_function(fit: impl Fit) -> Arc<AggregateUDF> {
     let spec = fit.spec();
     let documentation = spec.documentation();
-    let signature = Signature::user_defined(Volatility::Immutable);
+    let signature = spec.signature();
     Arc::new(AggregateUDF::from(Wrapper { fit: Arc::new(fit), spec, documentation, signature }))
 }
 

@@ -10,6 +10,7 @@ mod constants;
 mod exact_sum;
 mod merge_state;
 mod numbers;
+mod reference;
 mod scalar;
 mod sparse;
 mod spec;
@@ -17,13 +18,15 @@ mod state;
 #[cfg(test)]
 mod testing;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
 
 use datafusion_expr::{AggregateUDF, ScalarUDF};
 
 pub use bucketize::bucketize;
 pub use exact_sum::ExactSum;
 pub use numbers::Closed;
+pub use reference::reference_markdown;
 pub use sparse::DIMENSION;
 
 use crate::aggregate::{Fit, aggregate_function};
@@ -43,4 +46,18 @@ fn mergeable_fits() -> Vec<Box<dyn Fit>> {
 /// Every aggregate function of Sluice.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
     vec![aggregate_function(MergeState::new(mergeable_fits()))]
+}
+
+/// The parameters of one of Sluice's functions, in order, for calls with named arguments. A NULL stands for a parameter
+/// that is left out.
+pub fn parameter_names(function: &str) -> Option<&'static [String]> {
+    static NAMES: LazyLock<HashMap<String, Vec<String>>> = LazyLock::new(|| {
+        let scalar = scalar_functions();
+        let aggregate = aggregate_functions();
+        let scalar = scalar.iter().map(|function| (function.name(), function.signature()));
+        let aggregate = aggregate.iter().map(|function| (function.name(), function.signature()));
+        let all = scalar.chain(aggregate);
+        all.map(|(name, signature)| (name.to_string(), signature.parameter_names.clone().unwrap_or_default())).collect()
+    });
+    NAMES.get(function).map(Vec::as_slice)
 }

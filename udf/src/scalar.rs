@@ -5,7 +5,7 @@ use arrow::datatypes::{DataType, FieldRef};
 use datafusion_common::ScalarValue;
 use datafusion_common::{Result, exec_err, plan_err};
 use datafusion_expr::{
-    ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
@@ -36,7 +36,7 @@ pub(crate) trait Kernel: Debug + Send + Sync + 'static {
 pub(crate) fn scalar_function(kernel: impl Kernel) -> Arc<ScalarUDF> {
     let spec = kernel.spec();
     let documentation = spec.documentation();
-    let signature = Signature::user_defined(Volatility::Immutable);
+    let signature = spec.signature();
     Arc::new(ScalarUDF::from(Wrapper { kernel: Box::new(kernel), spec, documentation, signature }))
 }
 

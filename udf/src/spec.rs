@@ -1,7 +1,7 @@
 //! What a function is called, takes and says of itself: the one place that its planning checks, its SQL documentation
 //! and the resolution of named arguments read.
 
-use datafusion_expr::{DocSection, Documentation};
+use datafusion_expr::{DocSection, Documentation, Signature, Volatility};
 
 /// The public face of one function.
 #[derive(Debug)]
@@ -61,6 +61,14 @@ impl Spec {
             (_, true) => format!("{}({required})", self.name),
             (true, false) => format!("{}([{optional}])", self.name),
             (false, false) => format!("{}({required}[, {optional}])", self.name),
+        }
+    }
+
+    /// How DataFusion calls the function: the types are the function's own affair, the names are known.
+    pub(crate) fn signature(&self) -> Signature {
+        Signature {
+            parameter_names: Some(self.parameters.iter().map(|parameter| parameter.name.to_string()).collect()),
+            ..Signature::user_defined(Volatility::Immutable)
         }
     }
 

@@ -28,8 +28,7 @@ pub(super) async fn tpch(arguments: TpchArgs, quiet: bool) -> std::result::Resul
         master,
     };
     let interrupts = Interrupts::listen();
-    let work = async {
-        let session = session::open(&arguments.session).await?;
+    let work = session::with(&arguments.session, async |session| {
         if !quiet {
             note(&format!("TPC-H at scale {} in {}", options.scale, options.data_dir.display()));
         }
@@ -39,7 +38,7 @@ pub(super) async fn tpch(arguments: TpchArgs, quiet: bool) -> std::result::Resul
             }
         };
         Ok(tpch::run_with_progress(&session, &options, say_time).await?)
-    };
+    });
     let report = interrupts.guard(work).await?;
     write_reports(&report, arguments.json.as_deref(), arguments.markdown.as_deref())?;
     Output::standard(Format::Table)?.text(&report.to_markdown())?;

@@ -10,8 +10,10 @@ pub(super) async fn run(arguments: CheckArgs, quiet: bool) -> Result<(), Failure
     let script = Script::read(&arguments.job)?.with_variables(&arguments.variables.variables)?;
     // Before a session is opened, because a syntax error needs none.
     let count = script.statements()?.len();
-    let session = session::open(&arguments.session).await?;
-    session.check_script(script.text()).await.map_err(|error| script.failure(error))?;
+    session::with(&arguments.session, async |session| {
+        session.check_script(script.text()).await.map_err(|error| script.failure(error))
+    })
+    .await?;
     if quiet {
         return Ok(());
     }

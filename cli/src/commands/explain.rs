@@ -18,15 +18,17 @@ pub(super) async fn run(arguments: ExplainArgs, quiet: bool) -> Result<(), Failu
     }
     let variables = &arguments.variables.variables;
     let scripts = scripts.into_iter().map(|script| script.with_variables(variables)).collect::<Result<Vec<_>, _>>()?;
-    let session = session::open(&arguments.session).await?;
-    let mut runner = Runner::new(session, &arguments.output, quiet)?;
-    for script in &scripts {
-        for statement in script.statements()? {
-            let prefix = prefix(&statement.text, arguments.analyze);
-            runner.run_prefixed(prefix, script, &statement).await?;
+    session::with(&arguments.session, async |session| {
+        let mut runner = Runner::new(session, &arguments.output, quiet)?;
+        for script in &scripts {
+            for statement in script.statements()? {
+                let prefix = prefix(&statement.text, arguments.analyze);
+                runner.run_prefixed(prefix, script, &statement).await?;
+            }
         }
-    }
-    Ok(())
+        Ok(())
+    })
+    .await
 }
 
 /// What to put before a statement to see its plan. Statements about the session have none and run as they are.

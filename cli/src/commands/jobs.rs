@@ -19,15 +19,17 @@ const STATEMENT_LETTERS: usize = 60;
 
 pub(super) async fn list(arguments: JobsArgs) -> Result<(), Failure> {
     let mut output = Output::standard(arguments.format)?;
-    let session = session::open_on_cluster(&arguments.session, "`sluice jobs`").await?;
-    let jobs = session.jobs().await?;
+    let jobs =
+        session::with_cluster(&arguments.session, "`sluice jobs`", async |session| Ok(session.jobs().await?)).await?;
     write_rows(&mut output, &job_rows(&jobs, arguments.format)?)
 }
 
 pub(super) async fn show(arguments: JobArgs) -> Result<(), Failure> {
     let mut output = Output::standard(Format::Table)?;
-    let session = session::open_on_cluster(&arguments.session, "`sluice job`").await?;
-    let job = session.job(&arguments.id).await?;
+    let job = session::with_cluster(&arguments.session, "`sluice job`", async |session| {
+        Ok(session.job(&arguments.id).await?)
+    })
+    .await?;
     match arguments.format {
         DetailFormat::Json => output.text(&format!("{:#}\n", job_json(&job))),
         DetailFormat::Table => {
@@ -38,8 +40,10 @@ pub(super) async fn show(arguments: JobArgs) -> Result<(), Failure> {
 }
 
 pub(super) async fn kill(arguments: KillArgs, quiet: bool) -> Result<(), Failure> {
-    let session = session::open_on_cluster(&arguments.session, "`sluice kill`").await?;
-    let was_running = session.kill(&arguments.id).await?;
+    let was_running = session::with_cluster(&arguments.session, "`sluice kill`", async |session| {
+        Ok(session.kill(&arguments.id).await?)
+    })
+    .await?;
     if !quiet {
         let what = if was_running { "is cancelled" } else { "had ended already" };
         note(&format!("job {} {what}", arguments.id));

@@ -1,4 +1,4 @@
-//! `sluice completions` and `sluice config`: the program about itself.
+//! `sluice completions`, `sluice config` and `sluice functions`: the program about itself.
 
 use clap::CommandFactory;
 
@@ -14,6 +14,10 @@ pub(super) fn config(arguments: ConfigArgs) -> Result<(), Failure> {
     match arguments.command {
         ConfigCommand::Reference => Output::standard(Format::Table)?.text(&sluice::config::reference_markdown()),
     }
+}
+
+pub(super) fn functions() -> Result<(), Failure> {
+    Output::standard(Format::Table)?.text(&sluice_udf::reference_markdown())
 }
 
 fn completion_script(shell: clap_complete::Shell) -> String {

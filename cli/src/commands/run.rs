@@ -22,16 +22,18 @@ pub(super) async fn run(arguments: RunArgs, quiet: bool) -> Result<(), Failure> 
         queue: arguments.queue.clone(),
         detach: false,
     };
-    let session = session::open(&arguments.session).await?;
-    let mut runner = Runner::new(session, &arguments.output, quiet)?;
-    let last = statements.len().saturating_sub(1);
-    for (number, statement) in statements.iter().enumerate() {
-        let ran = if arguments.detach && number == last {
-            runner.submit(&statement.text, options.clone()).await
-        } else {
-            runner.run(&statement.text, options.clone()).await.map(|_| ())
-        };
-        ran.map_err(|failure| script.locate(failure, statement, 0))?;
-    }
-    Ok(())
+    session::with(&arguments.session, async |session| {
+        let mut runner = Runner::new(session, &arguments.output, quiet)?;
+        let last = statements.len().saturating_sub(1);
+        for (number, statement) in statements.iter().enumerate() {
+            let ran = if arguments.detach && number == last {
+                runner.submit(&statement.text, options.clone()).await
+            } else {
+                runner.run(&statement.text, options.clone()).await.map(|_| ())
+            };
+            ran.map_err(|failure| script.locate(failure, statement, 0))?;
+        }
+        Ok(())
+    })
+    .await
 }

@@ -16,13 +16,15 @@ pub(super) async fn run(arguments: SqlArgs, quiet: bool) -> Result<(), Failure> 
     let is_interactive = scripts.is_empty();
     let variables = &arguments.variables.variables;
     let scripts = scripts.into_iter().map(|script| script.with_variables(variables)).collect::<Result<Vec<_>, _>>()?;
-    let session = session::open(&arguments.session).await?;
-    let mut runner = Runner::new(session, &arguments.output, quiet)?;
-    if is_interactive {
-        return shell::run(&mut runner, variables, quiet).await;
-    }
-    for script in &scripts {
-        runner.run_script(script).await?;
-    }
-    Ok(())
+    session::with(&arguments.session, async |session| {
+        let mut runner = Runner::new(session, &arguments.output, quiet)?;
+        if is_interactive {
+            return shell::run(&mut runner, variables, quiet).await;
+        }
+        for script in &scripts {
+            runner.run_script(script).await?;
+        }
+        Ok(())
+    })
+    .await
 }

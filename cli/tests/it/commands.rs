@@ -54,6 +54,13 @@ fn the_settings_page_is_current() {
 }
 
 #[test]
+fn the_functions_page_is_current() {
+    let page = stdout(&Scratch::new().run(&["functions"]));
+    let kept = std::fs::read_to_string(repository().join("docs/functions.md")).unwrap();
+    assert!(page == kept, "docs/functions.md is not what `sluice functions` prints");
+}
+
+#[test]
 fn check_finds_the_place_and_runs_nothing() {
     let scratch = Scratch::new();
     let script = scratch.path("job.sql");

@@ -27,27 +27,24 @@ fn answer(scratch: &Scratch, url: &str) -> String {
 
 #[test]
 fn a_killed_executor_costs_time_and_no_rows() {
-    for adaptive in ["true"] {
-        let scratch = Scratch::new();
-        prepare(&scratch);
-        let cluster = scratch.cluster(3, &[]);
-        let setting = format!("sluice.cluster.adaptive={adaptive}");
-        let mut client = scratch.command();
-        client
-            .args(["sql", "--master", &cluster.url, "--format", "csv", "--conf", &setting, "-e", LONG])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let client = client.spawn().unwrap();
-        wait_until("the job", || !running_jobs(&scratch, &cluster.url).is_empty());
-        let victim = cluster.executors()[0];
-        kill(victim);
-        let output = client.wait_with_output().unwrap();
-        assert!(output.status.success(), "adaptive {adaptive}: {}", stderr(&output));
-        assert_eq!(stdout(&output), TOTAL, "adaptive {adaptive}");
-        // The cluster is whole again, and usable.
-        wait_until("a new executor", || cluster.executors().len() == 3 && !cluster.executors().contains(&victim));
-        assert_eq!(answer(&scratch, &cluster.url), TOTAL);
-    }
+    let scratch = Scratch::new();
+    prepare(&scratch);
+    let cluster = scratch.cluster(3, &[]);
+    let mut client = scratch.command();
+    client
+        .args(["sql", "--master", &cluster.url, "--format", "csv", "-e", LONG])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let client = client.spawn().unwrap();
+    wait_until("the job", || !running_jobs(&scratch, &cluster.url).is_empty());
+    let victim = cluster.executors()[0];
+    kill(victim);
+    let output = client.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(stdout(&output), TOTAL);
+    // The cluster is whole again, and usable.
+    wait_until("a new executor", || cluster.executors().len() == 3 && !cluster.executors().contains(&victim));
+    assert_eq!(answer(&scratch, &cluster.url), TOTAL);
 }
 
 #[test]

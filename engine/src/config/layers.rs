@@ -178,15 +178,15 @@ mod tests {
 
     #[test]
     fn tables_are_sections() {
-        let text = "master = \"local[4]\"\n[memory]\nlimit = \"8GB\"\n[cluster]\nadaptive = false\njob_attempts = 0x5\n\
-                    [datafusion.execution]\nbatch_size = 4_096\n[sluice.s3]\nregion = \"eu\"\n";
+        let text = "master = \"local[4]\"\n[memory]\nlimit = \"8GB\"\n[cluster]\njob_attempts = 0x5\n\
+                    [datafusion.execution]\nbatch_size = 4_096\n[sluice.s3]\nregion = \"eu\"\nallow_http = true\n";
         let expected = [
             ("sluice.master", "local[4]"),
             ("sluice.memory.limit", "8GB"),
-            ("sluice.cluster.adaptive", "false"),
             ("sluice.cluster.job_attempts", "5"),
             ("datafusion.execution.batch_size", "4096"),
             ("sluice.s3.region", "eu"),
+            ("sluice.s3.allow_http", "true"),
         ];
         assert_eq!(parse(text).unwrap(), owned(&expected));
     }

@@ -207,8 +207,6 @@ settings! {
         "Silence after which an executor counts as lost and its tasks run elsewhere.";
     "cluster.job_attempts": Count cluster_job_attempts = count(3), Positive, Session,
         "How often a job is run before the loss of its executors fails it.";
-    "cluster.adaptive": Bool cluster_adaptive = bool(true), Any, Session,
-        "Plans later stages again with what earlier ones have shown.";
     "cluster.start_timeout": Duration cluster_start_timeout = seconds(30), Positive, Process,
         "How long to wait for the processes of a local cluster, and for an executor's scheduler.";
     "cluster.broadcast_limit": Size cluster_broadcast_limit_bytes = size(128 * MIB), Any, Session,

@@ -30,6 +30,24 @@ pub(crate) struct DriverClient {
     service: JobServiceClient<Channel>,
     session_id: String,
     url: String,
+    _open: Arc<OpenSession>,
+}
+
+/// Tells the driver that the session is over, once neither the session nor a frame of it is left.
+#[derive(Debug)]
+struct OpenSession {
+    service: JobServiceClient<Channel>,
+    id: String,
+}
+
+impl Drop for OpenSession {
+    fn drop(&mut self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let mut service = self.service.clone();
+        let request = proto::CloseSessionRequest { session_id: std::mem::take(&mut self.id) };
+        // A drop cannot wait, and a driver that does not hear of it forgets an idle session by itself.
+        runtime.spawn(async move { service.close_session(request).await });
+    }
 }
 
 /// What the driver says of a statement before it runs.
@@ -65,11 +83,19 @@ impl DriverClient {
             settings: settings.collect(),
         };
         let reply = service.open_session(request).await.map_err(Error::from_status)?.into_inner();
-        Ok(Self { service, session_id: reply.session_id, url: url.to_string() })
+        let open = Arc::new(OpenSession { service: service.clone(), id: reply.session_id.clone() });
+        Ok(Self { service, session_id: reply.session_id, url: url.to_string(), _open: open })
     }
 
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Ends the session on the driver, with its temporary tables. Statements after it fail.
+    pub(crate) async fn close(&self) -> Result<()> {
+        let request = proto::CloseSessionRequest { session_id: self.session_id.clone() };
+        self.service.clone().close_session(request).await.map_err(Error::from_status)?;
+        Ok(())
     }
 
     /// Resolves and plans one statement on the driver.

@@ -25,6 +25,7 @@ use crate::catalog::SessionCatalog;
 use crate::codec::PlanCodec;
 use crate::error::{Error, ErrorCode, Names, Place, Result};
 use crate::profile::EngineProfile;
+use crate::sql::parse;
 use crate::{ipc, stream};
 
 /// A planning session over the catalog of its profile.
@@ -85,9 +86,7 @@ impl EngineSession {
 
     async fn plan(&self, sql: &str) -> Result<Prepared> {
         let state = self.context.state();
-        let dialect = state.config_options().sql_parser.dialect;
-        let statement = state.sql_to_statement(sql, &dialect)?;
-        let plan = state.statement_to_plan(statement).await?;
+        let plan = state.statement_to_plan(parse(&state, sql)?).await?;
         // A prepared statement stands for the plan that it was made of.
         let plan = match plan {
             LogicalPlan::Statement(execute @ Statement::Execute(_)) => {

@@ -96,11 +96,6 @@ impl ClusterRunner {
         mut sink: RowSink,
     ) -> Result<Option<JobId>> {
         let attempts = SluiceConfig::of(&context.copied_config()).cluster_job_attempts().max(1);
-        if !SluiceConfig::of(&context.copied_config()).cluster_adaptive() {
-            // Planned once, an outer join under an aggregate gives a row for each partition.
-            return Err(Error::new(ErrorCode::Unsupported, "a cluster's jobs are planned adaptively")
-                .hint("RESET sluice.cluster.adaptive"));
-        }
         for attempt in 1.. {
             self.job.note_attempt(attempt);
             let error = match self.attempt(context, plan, schema, &mut sink).await {
@@ -240,9 +235,9 @@ impl ClusterRunner {
             }
         }
         let options = config.options_mut();
+        // Planned once, an outer join under an aggregate gives a row for each partition.
         options.set("ballista.planner.adaptive.enabled", "true")?;
-        // With it on, an outer join whose inner side is empty gets one more stage for ever.
-        options.set("ballista.planner.propagate_empty.enabled", "false")?;
+        // On, it costs a round of tasks before each join, which small joins do not win back.
         options.set("ballista.optimizer.stage_build_side", "false")?;
         options.set(
             "ballista.optimizer.broadcast_join_threshold_bytes",
