@@ -23,9 +23,12 @@ pub struct StatementText {
 /// Parses one statement in the session's dialect.
 pub(crate) fn parse(state: &SessionState, sql: &str) -> Result<Statement> {
     let dialect = state.config_options().sql_parser.dialect;
-    let mut statement = state.sql_to_statement(sql, &dialect)?;
-    arguments::order_named_arguments(&mut statement)?;
-    Ok(statement)
+    // The text as it was written comes first, so that a syntax error has its place in it.
+    let statement = state.sql_to_statement(sql, &dialect)?;
+    match arguments::complete_named_arguments(sql) {
+        Some(completed) => Ok(state.sql_to_statement(&completed, &dialect)?),
+        None => Ok(statement),
+    }
 }
 
 /// Cuts a script at its semicolons, but not at those in strings, names and comments. Empty statements are left out.

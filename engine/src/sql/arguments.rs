@@ -1,149 +1,148 @@
 //! Named arguments of Sluice's functions: `hash_bucket(x, 100, seed => 7)`.
 //!
-//! DataFusion puts named arguments in order but lets no parameter between two given ones be left out. Here those get
-//! NULL, which Sluice's functions take for the parameter's default.
+//! DataFusion puts named arguments in order but lets no parameter between two given ones be left out. Those get NULL
+//! here, which Sluice's functions take for the parameter's default. This works on the text, because a walk over the
+//! syntax tree takes minutes to compile.
 
-use std::ops::ControlFlow;
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
-use datafusion::common::plan_err;
-use datafusion::error::{DataFusionError, Result};
-use datafusion::sql::parser::{CopyToSource, Statement};
-use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, Value, VisitMut,
-    visit_expressions_mut,
-};
+use super::LineOffsets;
 
-/// Puts the named arguments of Sluice's functions in the order of the parameters.
-///
-/// # Errors
-/// A plan error for a name that the function does not have or that is given twice, and for an argument without a name
-/// after one with a name.
-pub(super) fn order_named_arguments(statement: &mut Statement) -> Result<()> {
-    match statement {
-        Statement::Statement(statement) => order_within(statement.as_mut()),
-        Statement::Explain(explain) => order_named_arguments(explain.statement.as_mut()),
-        Statement::CopyTo(copy) => match &mut copy.source {
-            CopyToSource::Query(query) => order_within(query.as_mut()),
-            CopyToSource::Relation(_) => Ok(()),
-        },
-        Statement::CreateExternalTable(_) | Statement::Reset(_) => Ok(()),
+/// The statement with a NULL for each parameter that lies between given ones; `None` where there is none.
+pub(super) fn complete_named_arguments(sql: &str) -> Option<String> {
+    if !sql.contains("=>") {
+        return None;
     }
-}
-
-fn order_within(node: &mut impl VisitMut) -> Result<()> {
-    let visited = visit_expressions_mut(node, |expr| match order_call(expr) {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(error) => ControlFlow::Break(error),
-    });
-    match visited {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(error) => Err(error),
-    }
-}
-
-fn order_call(expr: &mut Expr) -> Result<()> {
-    let Expr::Function(function) = expr else { return Ok(()) };
-    let FunctionArguments::List(list) = &mut function.args else { return Ok(()) };
-    if !list.args.iter().any(|argument| name_of(argument).is_some()) {
-        return Ok(());
-    }
-    let [ObjectNamePart::Identifier(name)] = function.name.0.as_slice() else { return Ok(()) };
-    let name = if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() };
-    let Some(parameters) = sluice_udf::parameter_names(&name) else { return Ok(()) };
-    list.args = ordered(&name, parameters, std::mem::take(&mut list.args))?;
-    Ok(())
-}
-
-fn ordered(function: &str, parameters: &[String], arguments: Vec<FunctionArg>) -> Result<Vec<FunctionArg>> {
-    let mut places: Vec<Option<FunctionArg>> = vec![None; parameters.len().max(arguments.len())];
-    let mut named_before: Option<String> = None;
-    for (position, argument) in arguments.into_iter().enumerate() {
-        let place = match (name_of(&argument), &named_before) {
-            (None, None) => position,
-            (None, Some(named)) => {
-                return plan_err!("an argument of {function} without a name follows {named}, which has one");
-            }
-            (Some(name), _) => {
-                let place = place_of(function, parameters, name)?;
-                if places[place].is_some() {
-                    return plan_err!("{} of {function} is given twice", parameters[place]);
-                }
-                named_before = Some(parameters[place].clone());
-                place
-            }
-        };
-        places[place] = Some(argument);
-    }
-    let given = places.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
-    Ok(places.into_iter().take(given).map(|argument| argument.map_or_else(null, without_name)).collect())
-}
-
-fn place_of(function: &str, parameters: &[String], name: &Ident) -> Result<usize> {
-    let matches = |parameter: &String| match name.quote_style {
-        Some(_) => *parameter == name.value,
-        None => parameter.eq_ignore_ascii_case(&name.value),
-    };
-    parameters.iter().position(matches).ok_or_else(|| {
-        let known = parameters.join(", ");
-        DataFusionError::Plan(format!("{function} has no parameter {}: it has {known}", name.value))
-    })
-}
-
-fn name_of(argument: &FunctionArg) -> Option<&Ident> {
-    match argument {
-        FunctionArg::Named { name, .. } | FunctionArg::ExprNamed { name: Expr::Identifier(name), .. } => Some(name),
-        FunctionArg::ExprNamed { .. } | FunctionArg::Unnamed(_) => None,
-    }
-}
-
-fn without_name(argument: FunctionArg) -> FunctionArg {
-    match argument {
-        FunctionArg::Named { arg, .. } | FunctionArg::ExprNamed { arg, .. } | FunctionArg::Unnamed(arg) => {
-            FunctionArg::Unnamed(arg)
+    // What cannot be tokenized is the parser's to complain of.
+    let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location().ok()?;
+    let tokens: Vec<TokenWithSpan> =
+        tokens.into_iter().filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF)).collect();
+    let offsets = LineOffsets::of(sql);
+    let mut insertions: Vec<(usize, String)> = Vec::new();
+    for open in 1..tokens.len() {
+        let Some(parameters) = function_at(&tokens, open) else { continue };
+        let (missing, last) = missing(&tokens, open, parameters);
+        if !missing.is_empty() {
+            let text = missing.iter().map(|name| format!(", {name} => NULL")).collect();
+            insertions.push((offsets.byte(sql, tokens[last].span.end), text));
         }
     }
+    if insertions.is_empty() {
+        return None;
+    }
+    insertions.sort_by_key(|(at, _)| *at);
+    let mut completed = String::with_capacity(sql.len() + insertions.len() * 32);
+    let mut from = 0;
+    for (at, text) in insertions {
+        completed.push_str(&sql[from..at]);
+        completed.push_str(&text);
+        from = at;
+    }
+    completed.push_str(&sql[from..]);
+    Some(completed)
 }
 
-fn null() -> FunctionArg {
-    FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(Value::Null.into())))
+/// The parameters of the function of Sluice's whose arguments the parenthesis at `open` begins.
+fn function_at(tokens: &[TokenWithSpan], open: usize) -> Option<&'static [String]> {
+    if tokens[open].token != Token::LParen {
+        return None;
+    }
+    let Token::Word(word) = &tokens[open - 1].token else { return None };
+    let is_qualified = open > 1 && tokens[open - 2].token == Token::Period;
+    match (is_qualified, word.quote_style) {
+        (true, _) => None,
+        (false, Some(_)) => sluice_udf::parameter_names(&word.value),
+        (false, None) => sluice_udf::parameter_names(&word.value.to_lowercase()),
+    }
+}
+
+/// The parameters that a call leaves out before the last that it names, and the last token of its arguments.
+fn missing<'a>(tokens: &[TokenWithSpan], open: usize, parameters: &'a [String]) -> (Vec<&'a str>, usize) {
+    let mut named: Vec<usize> = Vec::new();
+    let mut positional = 0;
+    let mut depth = 0_usize;
+    let mut begins = true;
+    let mut last = open;
+    for index in open + 1..tokens.len() {
+        match &tokens[index].token {
+            Token::RParen if depth == 0 => break,
+            Token::LParen | Token::LBracket | Token::LBrace => depth += 1,
+            Token::RParen | Token::RBracket | Token::RBrace => depth = depth.saturating_sub(1),
+            Token::Comma if depth == 0 => {
+                begins = true;
+                last = index;
+                continue;
+            }
+            Token::Word(word) if depth == 0 && begins_ordering(tokens, index, &word.value) => break,
+            _ => {}
+        }
+        if begins {
+            begins = false;
+            match name_at(tokens, index).map(|name| parameters.iter().position(|known| known.eq_ignore_ascii_case(name)))
+            {
+                Some(Some(position)) => named.push(position),
+                // A name that there is not is DataFusion's to complain of.
+                Some(None) => return (Vec::new(), index),
+                None => positional += 1,
+            }
+        }
+        last = index;
+    }
+    let end = named.iter().max().copied().unwrap_or(0);
+    let left_out = (positional..end).filter(|position| !named.contains(position));
+    (left_out.map(|position| parameters[position].as_str()).collect(), last)
+}
+
+fn name_at(tokens: &[TokenWithSpan], index: usize) -> Option<&str> {
+    match (&tokens[index].token, tokens.get(index + 1).map(|next| &next.token)) {
+        (Token::Word(word), Some(Token::RArrow)) => Some(&word.value),
+        _ => None,
+    }
+}
+
+/// Whether the ORDER BY of an aggregate's arguments begins here.
+fn begins_ordering(tokens: &[TokenWithSpan], index: usize, word: &str) -> bool {
+    let next_is_by = |next: &TokenWithSpan| matches!(&next.token, Token::Word(next) if next.value.eq_ignore_ascii_case("by"));
+    word.eq_ignore_ascii_case("order") && tokens.get(index + 1).is_some_and(next_is_by)
 }
 
 #[cfg(test)]
 mod tests {
-    use datafusion::sql::parser::DFParser;
-
     use super::*;
 
-    fn ordered_text(sql: &str) -> Result<String> {
-        let mut statement = DFParser::parse_sql(sql)?.pop_front().unwrap();
-        order_named_arguments(&mut statement)?;
-        Ok(statement.to_string())
+    fn completed(sql: &str) -> String {
+        complete_named_arguments(sql).unwrap_or_else(|| "as it is".to_string())
     }
 
     #[test]
-    fn arguments_find_their_places() {
-        let sql = "SELECT bucketize(closed => 'right', Edges => [1, 2], x => a) FROM t";
-        assert_eq!(ordered_text(sql).unwrap(), "SELECT bucketize(a, [1, 2], 'right') FROM t");
-        let sql = "SELECT bucketize(a, closed => 'right') FROM t";
-        assert_eq!(ordered_text(sql).unwrap(), "SELECT bucketize(a, NULL, 'right') FROM t");
-        let sql = "EXPLAIN SELECT bucketize(a, edges => [bucketize(x => 1, edges => [2])]) FROM t";
-        assert_eq!(ordered_text(sql).unwrap(), "EXPLAIN SELECT bucketize(a, [bucketize(1, [2])]) FROM t");
+    fn parameters_between_given_ones_are_null() {
+        let sql = "SELECT Bucketize(a, closed => 'right') FROM t";
+        assert_eq!(completed(sql), "SELECT Bucketize(a, closed => 'right', edges => NULL) FROM t");
+        let sql = "SELECT bucketize(closed => f(1, b => ')'), x => é)\nFROM t";
+        assert_eq!(completed(sql), "SELECT bucketize(closed => f(1, b => ')'), x => é, edges => NULL)\nFROM t");
+        let sql = "SELECT bucketize(bucketize(1, closed => 'left'), closed => 'left')";
+        assert_eq!(
+            completed(sql),
+            "SELECT bucketize(bucketize(1, closed => 'left', edges => NULL), closed => 'left', edges => NULL)"
+        );
+        let sql = "SELECT bucketize(a, closed => 'left' ORDER BY b)";
+        assert_eq!(completed(sql), "SELECT bucketize(a, closed => 'left', edges => NULL ORDER BY b)");
     }
 
     #[test]
-    fn functions_of_others_are_left_alone() {
-        let sql = "SELECT substr(str => 'a', start_pos => 1)";
-        assert_eq!(ordered_text(sql).unwrap(), sql);
-    }
-
-    #[test]
-    fn wrong_names_say_which_there_are() {
-        let wrong = |sql: &str| ordered_text(sql).unwrap_err().to_string();
-        let message = wrong("SELECT bucketize(a, edgs => [1])");
-        assert!(message.contains("bucketize has no parameter edgs: it has x, edges, closed"), "{message}");
-        let message = wrong("SELECT bucketize(a, edges => [1], edges => [2])");
-        assert!(message.contains("edges of bucketize is given twice"), "{message}");
-        let message = wrong("SELECT bucketize(x => a, [1])");
-        assert!(message.contains("without a name follows x"), "{message}");
+    fn calls_without_gaps_and_functions_of_others_are_left_alone() {
+        for sql in [
+            "SELECT bucketize(a, [1, 2], closed => 'left')",
+            "SELECT bucketize(a, edges => [1, 2])",
+            "SELECT bucketize(a, edgs => [1])",
+            "SELECT s.bucketize(a, closed => 'left')",
+            "SELECT other(a, c => 1)",
+            "SELECT 'bucketize(a, closed => 1)'",
+            "SELECT bucketize(a, closed => 'left",
+            "SELECT bucketize(",
+        ] {
+            assert_eq!(completed(sql), "as it is", "{sql}");
+        }
     }
 }
