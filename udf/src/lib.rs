@@ -4,16 +4,21 @@
 #![warn(missing_docs, unreachable_pub)]
 
 mod aggregate;
+mod bins;
 mod bucketize;
 mod category;
 mod constants;
 mod exact_sum;
+mod extent;
 mod merge_state;
 mod numbers;
+mod quantile;
 mod scalar;
+mod scale;
 mod sparse;
 mod spec;
 mod state;
+mod summary;
 #[cfg(test)]
 mod testing;
 
@@ -24,6 +29,7 @@ use datafusion_expr::{AggregateUDF, ScalarUDF};
 pub use bucketize::bucketize;
 pub use exact_sum::ExactSum;
 pub use numbers::Closed;
+pub use quantile::Interpolation;
 pub use sparse::DIMENSION;
 
 use crate::aggregate::{Fit, aggregate_function};
@@ -32,15 +38,26 @@ use crate::scalar::scalar_function;
 
 /// Every scalar function of Sluice.
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
-    vec![scalar_function(bucketize::Bucketize)]
+    let mut functions = vec![scalar_function(bucketize::Bucketize)];
+    functions.extend(bins::scalar_functions());
+    functions.extend(quantile::scalar_functions());
+    functions.extend(scale::scalar_functions());
+    functions
 }
 
 /// The fits whose states `merge_state` takes.
 fn mergeable_fits() -> Vec<Box<dyn Fit>> {
-    vec![]
+    let mut fits = bins::fits();
+    fits.extend(quantile::fits());
+    fits.extend(scale::fits());
+    fits
 }
 
 /// Every aggregate function of Sluice.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
-    vec![aggregate_function(MergeState::new(mergeable_fits()))]
+    let mut functions = vec![aggregate_function(MergeState::new(mergeable_fits()))];
+    functions.extend(bins::aggregate_functions());
+    functions.extend(quantile::aggregate_functions());
+    functions.extend(scale::aggregate_functions());
+    functions
 }
