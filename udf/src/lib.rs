@@ -29,7 +29,6 @@ use datafusion_expr::{AggregateUDF, ScalarUDF};
 pub use bucketize::bucketize;
 pub use exact_sum::ExactSum;
 pub use numbers::Closed;
-pub use quantile::Interpolation;
 pub use sparse::DIMENSION;
 
 use crate::aggregate::{Fit, aggregate_function};

@@ -17,9 +17,7 @@ use crate::aggregate::{Fit, aggregate_function};
 use crate::scalar::scalar_function;
 use crate::summary::SummaryFit;
 
-pub use distribution::Interpolation;
-
-pub(crate) use distribution::{Distribution, interpolation_parameter};
+pub(crate) use distribution::{Distribution, Interpolation, interpolation_parameter};
 pub(crate) use sketch::{EPSILON, MERGEABLE, METHOD, Sketch};
 pub(crate) use values::numbers;
 

@@ -66,7 +66,7 @@ fn round(values: &[f64], weights: &[f64], old: &[f64]) -> (Vec<usize>, Vec<f64>)
     (ends, new.collect())
 }
 
-/// Gives each centre without values the furthest value of all, one each.
+/// Gives each centre without values the furthest value of all, one each; of values equally far, the greatest.
 fn relocate(values: &[f64], weights: &[f64], old: &[f64], ends: &[usize], sums: &mut [f64], held: &mut [f64]) {
     let empty: Vec<usize> = (0..old.len()).filter(|centre| held[*centre] == 0.0).collect();
     if empty.is_empty() {
@@ -82,7 +82,7 @@ fn relocate(values: &[f64], weights: &[f64], old: &[f64], ends: &[usize], sums: 
         from = from.max(*end);
     }
     let furthest =
-        |left: &(f64, usize, usize), right: &(f64, usize, usize)| right.0.total_cmp(&left.0).then(left.1.cmp(&right.1));
+        |left: &(f64, usize, usize), right: &(f64, usize, usize)| right.0.total_cmp(&left.0).then(right.1.cmp(&left.1));
     let wanted = empty.len().min(far.len());
     if wanted < far.len() {
         far.select_nth_unstable_by(wanted, furthest);

@@ -7,7 +7,7 @@ use datafusion_common::Result;
 
 /// How a quantile between two values is made, after R's types (Hyndman and Fan, 1996), with the arithmetic of NumPy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Interpolation {
+pub(crate) enum Interpolation {
     /// The least value that at least the share `p` of the rows does not exceed (R type 1).
     InvertedCdf,
     /// As `InvertedCdf`, and the mean of two neighbours where the share is met exactly (R type 2).
