@@ -1,7 +1,7 @@
 //! `fit_imputer(x, strategy)`: what missing values are replaced by, as `SimpleImputer` of scikit-learn. This is the
 //! entry, and the part for numbers; texts are in `text_impute`.
 
-use arrow::array::{Array as _, Float64Array};
+use arrow::array::Float64Array;
 use arrow::datatypes::DataType;
 use datafusion_common::{Result, exec_err, plan_err};
 

@@ -1,3 +1,5 @@
+#![allow(clippy::approx_constant)]
+
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Float64Array, Int64Array, StringArray, StringViewArray,
     StructArray,
