@@ -90,11 +90,15 @@ impl Bins {
     }
 
     fn numbers(&self, values: &Float64Array) -> Vec<i64> {
-        let bin = |value: &f64| match self.closed {
-            Closed::Left => self.inner.reached(*value, |edge, value| edge <= value) as i64,
-            Closed::Right => self.inner.reached(*value, |edge, value| edge < value) as i64,
-        };
-        values.values().iter().map(bin).collect()
+        let values = values.values().iter();
+        match self.closed {
+            Closed::Left => {
+                values.map(|value| self.inner.reached(*value, |edge, value| edge <= value) as i64).collect()
+            }
+            Closed::Right => {
+                values.map(|value| self.inner.reached(*value, |edge, value| edge < value) as i64).collect()
+            }
+        }
     }
 
     fn apply(&self, values: &Float64Array, missing: Missing, outside: Outside) -> Result<Int64Array> {

@@ -162,7 +162,7 @@ impl Compactors {
                 }
             }
         }
-        self.levels.iter_mut().for_each(|level| level.items.sort_unstable());
+        self.levels.iter_mut().for_each(|level| level.items.sort());
     }
 
     /// How many of the least values of a level are compacted: an even number.
@@ -183,7 +183,8 @@ impl Compactors {
         self.grow(level + 2);
         let count = self.compacted(level);
         let this = &mut self.levels[level];
-        this.items.sort_unstable();
+        // The stable sort merges the runs that values come in.
+        this.items.sort();
         // Two neighbouring compactions choose opposite halves, so that their errors cancel.
         this.upper = if this.compactions & 1 == 1 {
             !this.upper

@@ -8,7 +8,7 @@ use datafusion_common::{Result, exec_err, plan_err};
 use crate::aggregate::{Accumulate, Fit};
 use crate::category::{category_argument, category_type};
 use crate::constants::Constants;
-use crate::exact_sum::ExactSum;
+use crate::exact_sum::{Blocks, ExactSum};
 use crate::numbers::number_argument;
 use crate::quantile::{Distribution, EPSILON, Interpolation, MERGEABLE, METHOD, Sketch};
 use crate::scale::moments::{mean, sum_column};
@@ -238,7 +238,11 @@ impl Statistic for Values {
         let found = || values.iter().flatten().filter(|value| is_value(*value));
         let rows = found().count() as u64;
         match self.strategy {
-            Strategy::Mean => found().for_each(|value| self.sum.add(value)),
+            Strategy::Mean => {
+                let mut sum = Blocks::new(&mut self.sum);
+                found().for_each(|value| sum.add(value));
+                sum.finish();
+            }
             Strategy::Median | Strategy::Mode => self.sketch.update(values, false),
             Strategy::Constant => {}
         }

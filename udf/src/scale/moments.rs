@@ -7,7 +7,7 @@ use datafusion_common::Result;
 use std::sync::Arc;
 
 use crate::constants::Constants;
-use crate::exact_sum::ExactSum;
+use crate::exact_sum::{Blocks, ExactSum};
 use crate::state::{StateReader, list_of, one_list};
 use crate::summary::{Columns, Statistic, count};
 
@@ -118,12 +118,15 @@ impl Statistic for Moments {
     }
 
     fn update(&mut self, values: &Float64Array, _finite: bool) {
-        let rows = self.rows;
+        let mut rows = 0;
+        let (mut sum, mut squares) = (Blocks::new(&mut self.sum), Blocks::new(&mut self.squares));
         let mut add = |value: f64| {
             if value.is_finite() {
-                self.rows += 1;
-                self.sum.add(value);
-                add_product(&mut self.squares, value, value);
+                rows += 1;
+                sum.add(value);
+                let (high, low) = product(value, value);
+                squares.add(high);
+                squares.add(low);
             }
         };
         if values.null_count() == 0 {
@@ -131,7 +134,10 @@ impl Statistic for Moments {
         } else {
             values.iter().flatten().for_each(add);
         }
-        self.missing += values.len() as u64 - (self.rows - rows);
+        sum.finish();
+        squares.finish();
+        self.rows += rows;
+        self.missing += values.len() as u64 - rows;
     }
 
     fn merge(&mut self, other: Self) -> Result<()> {
