@@ -90,14 +90,9 @@ impl Bins {
     }
 
     fn numbers(&self, values: &Float64Array) -> Vec<i64> {
-        let values = values.values().iter();
         match self.closed {
-            Closed::Left => {
-                values.map(|value| self.inner.reached(*value, |edge, value| edge <= value) as i64).collect()
-            }
-            Closed::Right => {
-                values.map(|value| self.inner.reached(*value, |edge, value| edge < value) as i64).collect()
-            }
+            Closed::Left => self.inner.reached(values.values(), |edge, value| edge <= value),
+            Closed::Right => self.inner.reached(values.values(), |edge, value| edge < value),
         }
     }
 

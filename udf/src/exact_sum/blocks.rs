@@ -7,8 +7,8 @@ use crate::exact_sum::ExactSum;
 const ROOM: u32 = 1 << 10;
 /// Numbers from here on are added one by one, so that no word overflows the numbers.
 const LARGE: f64 = 8.452712498170644e270; // 2^900
-/// Words of 32 bits over all exponents up to that of `LARGE`, and one more.
-const WORDS: usize = 64;
+/// Words of 32 bits over all exponents, and one more.
+const WORDS: usize = 65;
 
 /// Numbers on their way to an exact sum; [`Self::finish`] delivers them.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl<'a> Blocks<'a> {
             let normal = u64::from(exponent != 0);
             let digits = (bits & ((1 << 52) - 1)) | normal << 52;
             let place = exponent - normal as usize;
-            let (word, shift) = ((place / 32) % (WORDS - 1), (place % 32) as u32);
+            let (word, shift) = (place / 32 % 64, (place % 32) as u32);
             // Negation without a branch.
             let sign = bits as i64 >> 63;
             let signed = |digits: u64| (digits as i64 ^ sign) - sign;
