@@ -22,7 +22,7 @@ impl Extent {
         let (least, most) = (least + 0.0, most + 0.0);
         let (low, high) = self.bounds.unwrap_or((least, most));
         self.bounds = Some((low.min(least), high.max(most)));
-        self.rows += rows;
+        self.rows = self.rows.saturating_add(rows);
     }
 }
 
@@ -73,7 +73,7 @@ impl Statistic for Extent {
     }
 
     fn merge(&mut self, other: Self) -> Result<()> {
-        self.missing += other.missing;
+        self.missing = self.missing.saturating_add(other.missing);
         if let Some((least, most)) = other.bounds {
             self.widen(other.rows, least, most);
         }

@@ -75,9 +75,10 @@ pub(crate) fn even(least: f64, most: f64, bins: i64) -> Vec<f64> {
     let step = if distance.is_finite() { distance / bins as f64 } else { most / bins as f64 - least / bins as f64 };
     let mut edges: Vec<f64> = (0..bins).map(|index| index as f64 * step + least).collect();
     edges.push(most);
+    edges[0] = least;
     // Between numbers that are close together, rounding must not turn the order.
     for index in 1..edges.len() {
-        edges[index] = edges[index].clamp(edges[index - 1], most);
+        edges[index] = edges[index].max(edges[index - 1]).min(most);
     }
     edges
 }

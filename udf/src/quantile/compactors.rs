@@ -76,7 +76,7 @@ impl Compactors {
     /// Takes values with their counts.
     pub(crate) fn insert(&mut self, buckets: &[Bucket]) {
         for bucket in buckets {
-            self.rows += bucket.count;
+            self.rows = self.rows.saturating_add(bucket.count);
             self.least = self.least.min(bucket.low);
             self.most = self.most.max(bucket.high);
             // No higher than the level that so many rows reach in any case.
@@ -95,7 +95,7 @@ impl Compactors {
 
     /// Takes all that another sketch has.
     pub(crate) fn merge(&mut self, other: &Self) {
-        self.rows += other.rows;
+        self.rows = self.rows.saturating_add(other.rows);
         self.least = self.least.min(other.least);
         self.most = self.most.max(other.most);
         self.grow(other.levels.len());
@@ -229,7 +229,7 @@ impl Compactors {
             u64::try_from(values.items.len()).ok()?.checked_mul(1u64.checked_shl(level as u32)?)
         };
         let total = self.levels.iter().enumerate().map(weight).try_fold(0u64, |sum, weight| sum.checked_add(weight?));
-        total == Some(self.rows) && !self.levels.is_empty() && self.levels.len() <= 62
+        total == Some(self.rows) && !self.levels.is_empty() && self.levels.len() <= 48
     }
 
     /// Bytes held on the heap.

@@ -53,7 +53,7 @@ impl Joined {
             Some(last) if last.low >> self.shift == bucket.low >> self.shift => {
                 last.low = last.low.min(bucket.low);
                 last.high = last.high.max(bucket.high);
-                last.count += bucket.count;
+                last.count = last.count.saturating_add(bucket.count);
             }
             _ => self.buckets.push(bucket),
         }

@@ -64,7 +64,7 @@ impl Distribution {
         let mut distribution = Self::default();
         for (low, high, count) in ranges {
             distribution.ranges.push((low, high));
-            distribution.ends.push(distribution.rows() + count);
+            distribution.ends.push(distribution.rows().saturating_add(count));
         }
         distribution
     }
@@ -110,7 +110,7 @@ impl Distribution {
         let place = place.min(self.rows().saturating_sub(1));
         let index = self.ends.partition_point(|end| *end <= place);
         let Some((low, high)) = self.ranges.get(index) else { return f64::NAN };
-        let (within, last) = (place - self.start(index), self.count(index) - 1);
+        let (within, last) = (place - self.start(index), self.count(index).saturating_sub(1));
         match within {
             0 => *low,
             within if within == last => *high,
@@ -156,7 +156,7 @@ impl Distribution {
         {
             let within = (value - low) / (high - low);
             let within = if within.is_nan() { 0.0 } else { within };
-            below += 1 + (within * (self.count(index) - 1) as f64) as u64;
+            below += 1 + (within * self.count(index).saturating_sub(1) as f64) as u64;
         }
         (self.rows() > 0).then(|| below as f64 / self.rows() as f64)
     }

@@ -184,7 +184,7 @@ impl Statistic for Sketch {
             return exec_err!("states of different methods or epsilons cannot be merged");
         }
         self.merged = true;
-        self.missing += other.missing;
+        self.missing = self.missing.saturating_add(other.missing);
         self.counts.merge(&other.counts);
         self.others.extend(other.current.into_iter().chain(other.others));
         Ok(())
@@ -217,8 +217,8 @@ impl Statistic for Sketch {
 
     fn columns(&self, distribution: Option<&Distribution>) -> Result<Columns> {
         let buckets = self.counts.settled();
-        let counted: u64 = buckets.iter().map(|bucket| bucket.count).sum();
-        let rows = counted + self.others.iter().map(|sketch| sketch.rows).sum::<u64>();
+        let counted = buckets.iter().fold(0u64, |sum, bucket| sum.saturating_add(bucket.count));
+        let rows = self.others.iter().fold(counted, |sum, sketch| sum.saturating_add(sketch.rows));
         let kept = self.options.mergeable || distribution.is_none();
         let list = |values: ArrayRef| if kept { one_list(values) } else { null_list(values.data_type()) };
         let lows = Float64Array::from_iter_values(buckets.iter().map(|bucket| number(bucket.low)));

@@ -21,7 +21,7 @@ static STANDARD: Spec = Spec {
     name: "fit_standard",
     section: "Scaling",
     summary: "The mean and the standard deviation of a column, for scale_apply; as StandardScaler of scikit-learn \
-              (Spark's uses ddof => 1). Null, NaN and infinities are passed over.",
+              (Spark's uses ddof => 1). Null, NaN, infinities and numbers beyond 1e290 are passed over.",
     parameters: &[
         required("x", "A number."),
         optional("ddof", "0", "The divisor of the variance is the number of rows less this, 0 or 1."),

@@ -11,7 +11,7 @@ use crate::constants::Constants;
 use crate::exact_sum::{Blocks, ExactSum};
 use crate::numbers::number_argument;
 use crate::quantile::{Distribution, EPSILON, Interpolation, MERGEABLE, METHOD, Sketch};
-use crate::scale::moments::{mean, sum_column};
+use crate::scale::moments::{is_moderate, mean, sum_column};
 use crate::scale::text_impute::TextImputer;
 use crate::spec::{Spec, optional, required};
 use crate::state::{StateReader, list_of};
@@ -27,7 +27,7 @@ pub(crate) static SPEC: Spec = Spec {
         required("x", "A number or a text."),
         required(
             "strategy",
-            "'mean' (of finite numbers), 'median', 'mode' (the most frequent value; of several, the smallest) or \
+            "'mean' (of numbers up to 1e290), 'median', 'mode' (the most frequent value; of several, the smallest) or \
              'constant'. Texts have 'mode' and 'constant'.",
         ),
         optional("fill", "NULL", "The replacement for the strategy 'constant', of the type of x."),
@@ -232,7 +232,7 @@ impl Statistic for Values {
 
     fn update(&mut self, values: &Float64Array, _finite: bool) {
         let is_value = |value: f64| match self.strategy {
-            Strategy::Mean => value.is_finite(),
+            Strategy::Mean => is_moderate(value),
             _ => !value.is_nan(),
         };
         let found = || values.iter().flatten().filter(|value| is_value(*value));
@@ -251,8 +251,8 @@ impl Statistic for Values {
     }
 
     fn merge(&mut self, other: Self) -> Result<()> {
-        self.rows += other.rows;
-        self.missing += other.missing;
+        self.rows = self.rows.saturating_add(other.rows);
+        self.missing = self.missing.saturating_add(other.missing);
         self.sum.merge(&other.sum);
         self.sketch.merge(other.sketch)
     }

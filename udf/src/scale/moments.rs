@@ -20,6 +20,12 @@ pub(crate) struct Moments {
     squares: ExactSum,
 }
 
+/// Whether a number can be summed: no count of such numbers that there can be has a sum beyond the greatest number, and
+/// so no order of adding them can overflow.
+pub(crate) fn is_moderate(number: f64) -> bool {
+    number.abs() <= 1e290
+}
+
 /// The product of two numbers without rounding, as the rounded product and the rest (Dekker, 1971); the rest is only
 /// exact where it does not fall below the smallest numbers.
 fn product(left: f64, right: f64) -> (f64, f64) {
@@ -81,6 +87,9 @@ impl Moments {
         if self.rows <= ddof {
             return None;
         }
+        if !self.squares.value().is_finite() {
+            return Some(f64::INFINITY);
+        }
         let rows = self.rows as f64;
         let mut numerator = ExactSum::default();
         self.squares.canonical().iter().for_each(|part| add_product(&mut numerator, rows, *part));
@@ -89,7 +98,7 @@ impl Moments {
             parts.iter().for_each(|right| add_product(&mut numerator, -left, *right));
         }
         let variance = quotient(&numerator, rows, (self.rows - ddof) as f64);
-        Some(if variance < 0.0 { 0.0 } else { variance })
+        Some(if variance.is_nan() { f64::INFINITY } else { variance.max(0.0) })
     }
 }
 
@@ -121,7 +130,7 @@ impl Statistic for Moments {
         let mut rows = 0;
         let (mut sum, mut squares) = (Blocks::new(&mut self.sum), Blocks::new(&mut self.squares));
         let mut add = |value: f64| {
-            if value.is_finite() {
+            if is_moderate(value) {
                 rows += 1;
                 sum.add(value);
                 let (high, low) = product(value, value);
@@ -141,8 +150,8 @@ impl Statistic for Moments {
     }
 
     fn merge(&mut self, other: Self) -> Result<()> {
-        self.rows += other.rows;
-        self.missing += other.missing;
+        self.rows = self.rows.saturating_add(other.rows);
+        self.missing = self.missing.saturating_add(other.missing);
         self.sum.merge(&other.sum);
         self.squares.merge(&other.squares);
         Ok(())

@@ -110,7 +110,9 @@ impl Texts {
         let numbers = self.index.insert(values)?;
         self.counts.resize(self.index.len(), 0);
         for (row, number) in numbers.into_iter().enumerate().filter(|(_, number)| *number != MISSING) {
-            self.counts[number as usize] += counts.map_or(1, |counts| counts[row].max(0) as u64);
+            let count = counts.map_or(1, |counts| counts[row].max(0) as u64);
+            let known = &mut self.counts[number as usize];
+            *known = known.saturating_add(count);
         }
         Ok(())
     }
@@ -176,8 +178,9 @@ impl Accumulate for Texts {
             if values.len() != counts.len() {
                 return exec_err!("the values and counts of the state do not fit together");
             }
-            self.rows += reader.integer("rows")?.unwrap_or(0).max(0) as u64;
-            self.missing += reader.integer("missing")?.unwrap_or(0).max(0) as u64;
+            let number = |field: &str| -> Result<u64> { Ok(reader.integer(field)?.unwrap_or(0).max(0) as u64) };
+            self.rows = self.rows.saturating_add(number("rows")?);
+            self.missing = self.missing.saturating_add(number("missing")?);
             self.count(&cast(&values, &DataType::Utf8)?, Some(&counts))?;
         }
         Ok(())
