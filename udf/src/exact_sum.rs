@@ -1,6 +1,10 @@
 //! A sum of floating-point numbers that does not depend on their order: Shewchuk's expansions ("Adaptive Precision
 //! Floating-Point Arithmetic", 1997, Grow-Expansion), as in Python's `math.fsum`.
 
+mod blocks;
+
+pub(crate) use blocks::Blocks;
+
 /// A sum without rounding: a few numbers that do not overlap, whose true sum is that of everything added.
 ///
 /// Infinities and NaN are kept apart, since they cannot be in an expansion.

@@ -4,24 +4,29 @@
 #![warn(missing_docs, unreachable_pub)]
 
 mod aggregate;
+mod bins;
 mod bucketize;
 mod category;
 mod constants;
 mod exact_sum;
+mod extent;
 mod merge_state;
 mod numbers;
+mod quantile;
 mod reference;
 mod scalar;
+mod scale;
 mod sparse;
 mod spec;
 mod state;
+mod summary;
 #[cfg(test)]
 mod testing;
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use datafusion_expr::{AggregateUDF, ScalarUDF};
+use datafusion_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
 pub use bucketize::bucketize;
 pub use exact_sum::ExactSum;
@@ -35,28 +40,50 @@ use crate::scalar::scalar_function;
 
 /// Every scalar function of Sluice.
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
-    vec![scalar_function(bucketize::Bucketize)]
+    [
+        vec![scalar_function(bucketize::Bucketize)],
+        bins::scalar_functions(),
+        quantile::scalar_functions(),
+        scale::scalar_functions(),
+    ]
+    .concat()
 }
 
 /// The fits whose states `merge_state` takes.
 fn mergeable_fits() -> Vec<Box<dyn Fit>> {
-    vec![]
+    let groups: [Vec<Box<dyn Fit>>; 3] = [
+        bins::fits(),
+        quantile::fits(),
+        scale::fits(),
+    ];
+    groups.into_iter().flatten().collect()
 }
 
 /// Every aggregate function of Sluice.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
-    vec![aggregate_function(MergeState::new(mergeable_fits()))]
+    [
+        vec![aggregate_function(MergeState::new(mergeable_fits()))],
+        bins::aggregate_functions(),
+        quantile::aggregate_functions(),
+        scale::aggregate_functions(),
+    ]
+    .concat()
+}
+
+/// Every window function of Sluice.
+pub fn window_functions() -> Vec<Arc<WindowUDF>> {
+    vec![]
 }
 
 /// The parameters of one of Sluice's functions, in order, for calls with named arguments. A NULL stands for a parameter
 /// that is left out.
 pub fn parameter_names(function: &str) -> Option<&'static [String]> {
     static NAMES: LazyLock<HashMap<String, Vec<String>>> = LazyLock::new(|| {
-        let scalar = scalar_functions();
-        let aggregate = aggregate_functions();
+        let (scalar, aggregate, window) = (scalar_functions(), aggregate_functions(), window_functions());
         let scalar = scalar.iter().map(|function| (function.name(), function.signature()));
         let aggregate = aggregate.iter().map(|function| (function.name(), function.signature()));
-        let all = scalar.chain(aggregate);
+        let window = window.iter().map(|function| (function.name(), function.signature()));
+        let all = scalar.chain(aggregate).chain(window);
         all.map(|(name, signature)| (name.to_string(), signature.parameter_names.clone().unwrap_or_default())).collect()
     });
     NAMES.get(function).map(Vec::as_slice)

@@ -150,6 +150,22 @@ impl<'a> StateReader<'a> {
         Ok(Some(values.as_primitive::<Float64Type>().values().to_vec()))
     }
 
+    /// True or false.
+    pub(crate) fn boolean(&self, field: &str) -> Result<Option<bool>> {
+        let value = self.one(field, &DataType::Boolean)?;
+        Ok(value.map(|value| value.as_boolean().value(0)))
+    }
+
+    /// The whole numbers of a list; nulls are an error.
+    pub(crate) fn integers(&self, field: &str) -> Result<Option<Vec<i64>>> {
+        let Some(values) = self.list(field)? else { return Ok(None) };
+        if values.null_count() > 0 {
+            return exec_err!("the field {field} of the state has a null in it");
+        }
+        let values = cast(&values, &DataType::Int64)?;
+        Ok(Some(values.as_primitive::<Int64Type>().values().to_vec()))
+    }
+
     /// A value that must be there.
     pub(crate) fn given<T>(&self, field: &str, value: Option<T>) -> Result<T> {
         match value {

@@ -180,3 +180,39 @@ pub(crate) fn golden() -> serde_json::Value {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/golden/golden.json");
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
+
+/// A thousand numbers with repetitions that a test in another language makes alike:
+/// `x = ((i * i * 7919) % 10007) / 100 - 30`, and `round(x / 10)` (ties to even) where 5 divides `i`.
+pub(crate) fn sample() -> Vec<f64> {
+    let number = |index: u64| {
+        let number = ((index * index * 7919) % 10007) as f64 / 100.0 - 30.0;
+        if index.is_multiple_of(5) { (number / 10.0).round_ties_even() } else { number }
+    };
+    (0..1000).map(number).collect()
+}
+
+/// Fits the same rows in one go and in several splits and orders, and merges them with `merge_state`; the states must
+/// be the same. Gives the state.
+pub(crate) fn fit_alike(fit: &dyn Fit, arguments: &[Given]) -> StructArray {
+    let whole = fit_in_parts(fit, arguments, 1, 0).unwrap();
+    for (seed, parts) in [1, 2, 7, 64].into_iter().enumerate() {
+        let other = fit_in_parts(fit, arguments, parts, 11 + seed as u64).unwrap();
+        assert_eq!(&whole, &other, "{} in {parts} parts", fit.spec().name);
+    }
+    let rows = arguments.iter().find_map(|argument| match argument {
+        Given::Column(column) => Some(column.len()),
+        Given::Constant(_) => None,
+    });
+    let cut = rows.unwrap_or(0) / 3;
+    let part = |offset: usize, length: usize| {
+        let slice = |argument: &Given| match argument {
+            Given::Column(column) => Given::Column(column.slice(offset, length)),
+            constant => constant.clone(),
+        };
+        let arguments: Vec<Given> = arguments.iter().map(slice).collect();
+        fit_in_parts(fit, &arguments, 1, 0).unwrap().as_struct().clone()
+    };
+    let (first, second) = (part(0, cut), part(cut, rows.unwrap_or(0) - cut));
+    assert_eq!(&merge_states(fit, &[second, first]).unwrap(), &whole, "{} with merge_state", fit.spec().name);
+    whole.as_struct().clone()
+}
