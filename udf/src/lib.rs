@@ -5,8 +5,10 @@
 
 mod aggregate;
 mod bucketize;
+mod categories;
 mod category;
 mod constants;
+mod counting;
 mod exact_sum;
 mod merge_state;
 mod numbers;
@@ -14,14 +16,16 @@ mod reference;
 mod scalar;
 mod sparse;
 mod spec;
+mod stable_hash;
 mod state;
+mod target;
 #[cfg(test)]
 mod testing;
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use datafusion_expr::{AggregateUDF, ScalarUDF};
+use datafusion_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
 pub use bucketize::bucketize;
 pub use exact_sum::ExactSum;
@@ -35,17 +39,28 @@ use crate::scalar::scalar_function;
 
 /// Every scalar function of Sluice.
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
-    vec![scalar_function(bucketize::Bucketize)]
+    let mut functions = vec![scalar_function(bucketize::Bucketize)];
+    functions.extend(target::scalar_functions());
+    functions
 }
 
 /// The fits whose states `merge_state` takes.
 fn mergeable_fits() -> Vec<Box<dyn Fit>> {
-    vec![]
+    let mut fits: Vec<Box<dyn Fit>> = Vec::new();
+    fits.extend(target::fits());
+    fits
 }
 
 /// Every aggregate function of Sluice.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
-    vec![aggregate_function(MergeState::new(mergeable_fits()))]
+    let mut functions = vec![aggregate_function(MergeState::new(mergeable_fits()))];
+    functions.extend(target::aggregate_functions());
+    functions
+}
+
+/// Every window function of Sluice.
+pub fn window_functions() -> Vec<Arc<WindowUDF>> {
+    target::window_functions()
 }
 
 /// The parameters of one of Sluice's functions, in order, for calls with named arguments. A NULL stands for a parameter
