@@ -96,7 +96,14 @@ fn class_type(types: &[DataType]) -> Option<DataType> {
     let given = types.get(CLASSES_PLACE).filter(|data_type| data_type != &&DataType::Null);
     match given {
         Some(list) => Some(category_type(element_of(list))),
-        None => Some(category_type(&types[1])).filter(|y| y == &DataType::Utf8 && types[1] != DataType::Null),
+        None => is_text(&types[1]).then_some(DataType::Utf8),
+    }
+}
+
+fn is_text(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(_, value) => is_text(value),
+        other => other.is_string(),
     }
 }
 
