@@ -6,6 +6,7 @@
 mod aggregate;
 mod bucketize;
 mod categories;
+mod categorify;
 mod category;
 mod constants;
 mod counting;
@@ -40,6 +41,7 @@ use crate::scalar::scalar_function;
 /// Every scalar function of Sluice.
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     let mut functions = vec![scalar_function(bucketize::Bucketize)];
+    functions.extend(categorify::scalar_functions());
     functions.extend(target::scalar_functions());
     functions
 }
@@ -47,6 +49,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
 /// The fits whose states `merge_state` takes.
 fn mergeable_fits() -> Vec<Box<dyn Fit>> {
     let mut fits: Vec<Box<dyn Fit>> = Vec::new();
+    fits.extend(categorify::fits());
     fits.extend(target::fits());
     fits
 }
@@ -54,6 +57,7 @@ fn mergeable_fits() -> Vec<Box<dyn Fit>> {
 /// Every aggregate function of Sluice.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
     let mut functions = vec![aggregate_function(MergeState::new(mergeable_fits()))];
+    functions.extend(categorify::aggregate_functions());
     functions.extend(target::aggregate_functions());
     functions
 }
