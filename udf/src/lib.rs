@@ -12,6 +12,7 @@ mod constants;
 mod counting;
 mod exact_sum;
 mod merge_state;
+mod negatives;
 mod numbers;
 mod reference;
 mod scalar;
@@ -42,6 +43,7 @@ use crate::scalar::scalar_function;
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     let mut functions = vec![scalar_function(bucketize::Bucketize)];
     functions.extend(categorify::scalar_functions());
+    functions.extend(negatives::scalar_functions());
     functions.extend(target::scalar_functions());
     functions
 }
@@ -50,6 +52,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
 fn mergeable_fits() -> Vec<Box<dyn Fit>> {
     let mut fits: Vec<Box<dyn Fit>> = Vec::new();
     fits.extend(categorify::fits());
+    fits.extend(negatives::fits());
     fits.extend(target::fits());
     fits
 }
@@ -58,6 +61,7 @@ fn mergeable_fits() -> Vec<Box<dyn Fit>> {
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
     let mut functions = vec![aggregate_function(MergeState::new(mergeable_fits()))];
     functions.extend(categorify::aggregate_functions());
+    functions.extend(negatives::aggregate_functions());
     functions.extend(target::aggregate_functions());
     functions
 }
