@@ -117,7 +117,7 @@ impl Categories {
     pub(crate) fn read(reader: &StateReader) -> Result<Self> {
         let values = reader.given(VALUES, reader.list(VALUES)?)?;
         let known = values.len().saturating_sub(1);
-        let missing = values.len() > 0 && values.is_null(known);
+        let missing = !values.is_empty() && values.is_null(known);
         let values = if missing { values.slice(0, known) } else { values };
         Ok(Self { index: CategoryIndex::of(&values)?, missing })
     }

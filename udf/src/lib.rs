@@ -76,10 +76,11 @@ pub fn window_functions() -> Vec<Arc<WindowUDF>> {
 pub fn parameter_names(function: &str) -> Option<&'static [String]> {
     static NAMES: LazyLock<HashMap<String, Vec<String>>> = LazyLock::new(|| {
         let scalar = scalar_functions();
-        let aggregate = aggregate_functions();
+        let (aggregate, window) = (aggregate_functions(), window_functions());
         let scalar = scalar.iter().map(|function| (function.name(), function.signature()));
         let aggregate = aggregate.iter().map(|function| (function.name(), function.signature()));
-        let all = scalar.chain(aggregate);
+        let window = window.iter().map(|function| (function.name(), function.signature()));
+        let all = scalar.chain(aggregate).chain(window);
         all.map(|(name, signature)| (name.to_string(), signature.parameter_names.clone().unwrap_or_default())).collect()
     });
     NAMES.get(function).map(Vec::as_slice)

@@ -8,9 +8,7 @@ use datafusion_common::{Result, ScalarValue, exec_err, plan_err};
 use datafusion_expr::expr::WindowFunction;
 use datafusion_expr::function::{PartitionEvaluatorArgs, WindowFunctionSimplification, WindowUDFFieldArgs};
 use datafusion_expr::simplify::SimplifyContext;
-use datafusion_expr::{
-    Documentation, Expr, PartitionEvaluator, Signature, Volatility, WindowFrameBound, WindowUDF, WindowUDFImpl,
-};
+use datafusion_expr::{Documentation, Expr, PartitionEvaluator, Signature, WindowFrameBound, WindowUDF, WindowUDFImpl};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -104,7 +102,7 @@ const NO_ORDER: &str = "catboost_encoding must have an ORDER BY in its window: i
 
 /// The window function.
 pub(super) fn window_function() -> Arc<WindowUDF> {
-    let signature = Signature::user_defined(Volatility::Immutable);
+    let signature = SPEC.signature();
     Arc::new(WindowUDF::from(CatboostEncoding { signature, documentation: SPEC.documentation() }))
 }
 
