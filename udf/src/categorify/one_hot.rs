@@ -1,7 +1,8 @@
 //! `fit_one_hot` and `one_hot_apply`: a category as a vector with a single one.
 
-use arrow::array::{ArrayRef, StructArray};
-use arrow::datatypes::{DataType, FieldRef};
+use arrow::array::{Array, ArrayRef, Float64Array, Int32Array, ListArray, StructArray};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion_common::ScalarValue;
 use datafusion_common::{Result, exec_err};
 use datafusion_expr::ColumnarValue;
@@ -14,9 +15,9 @@ use crate::category::category_argument;
 use crate::constants::Constants;
 use crate::counting::{Counting, counting_type, read_counting};
 use crate::scalar::Kernel;
-use crate::sparse::{SparseBuilder, sparse_type, vector_field};
+use crate::sparse::{sparse_type, vector_field};
 use crate::spec::{Spec, optional, required};
-use crate::state::{StateCache, StateReader, check_state_type};
+use crate::state::{StateCache, StateReader, check_state_type, struct_array};
 
 const KIND: &str = "one_hot/1";
 const OPTIONS: [&str; 4] = ["min_frequency", "max_categories", "drop", "unknown"];
@@ -187,15 +188,18 @@ impl Columns {
         let unknown = if self.refuse { Fallback::Error } else { Fallback::Place(last) };
         let missing = self.categories.missing().map_or(unknown, Fallback::Place);
         let places = self.categories.places(APPLY.name, values, missing, unknown)?;
-        let mut vectors = SparseBuilder::default();
-        for place in places {
-            let column = self.columns.get(place as usize).copied().unwrap_or(-1);
-            if column >= 0 {
-                vectors.add(column, 1.0);
-            }
-            vectors.end_row();
-        }
-        Ok(Arc::new(vectors.finish()?))
+        let column = |place: &u32| self.columns.get(*place as usize).copied().unwrap_or(-1);
+        let columns: Vec<i32> = places.iter().map(column).collect();
+        let lengths = columns.iter().map(|column| usize::from(*column >= 0));
+        let offsets = OffsetBuffer::<i32>::from_lengths(lengths);
+        let indices: Vec<i32> = columns.into_iter().filter(|column| *column >= 0).collect();
+        let ones = Float64Array::from_value(1.0, indices.len());
+        let list = |values: ArrayRef| -> Result<ArrayRef> {
+            let field = Arc::new(Field::new_list_field(values.data_type().clone(), true));
+            Ok(Arc::new(ListArray::try_new(field, offsets.clone(), values, None)?))
+        };
+        let (indices, values) = (list(Arc::new(Int32Array::from(indices)))?, list(Arc::new(ones))?);
+        Ok(Arc::new(struct_array(vec![("indices", indices), ("values", values)])?))
     }
 }
 
