@@ -105,6 +105,14 @@ impl CategoryIndex {
         }
     }
 
+    /// The bytes of all texts together.
+    pub(crate) fn text_bytes(&self) -> usize {
+        match &self.keys {
+            Keys::Text { bytes, .. } => bytes.len(),
+            Keys::Integer(_) | Keys::Float(_) => 0,
+        }
+    }
+
     /// Bytes held.
     pub(crate) fn size(&self) -> usize {
         let keys = match &self.keys {

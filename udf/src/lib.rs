@@ -6,11 +6,15 @@
 mod aggregate;
 mod bins;
 mod bucketize;
+mod categories;
+mod categorify;
 mod category;
 mod constants;
+mod counting;
 mod exact_sum;
 mod extent;
 mod merge_state;
+mod negatives;
 mod numbers;
 mod quantile;
 mod reference;
@@ -18,8 +22,10 @@ mod scalar;
 mod scale;
 mod sparse;
 mod spec;
+mod stable_hash;
 mod state;
 mod summary;
+mod target;
 #[cfg(test)]
 mod testing;
 
@@ -43,18 +49,24 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     [
         vec![scalar_function(bucketize::Bucketize)],
         bins::scalar_functions(),
+        categorify::scalar_functions(),
+        negatives::scalar_functions(),
         quantile::scalar_functions(),
         scale::scalar_functions(),
+        target::scalar_functions(),
     ]
     .concat()
 }
 
 /// The fits whose states `merge_state` takes.
 fn mergeable_fits() -> Vec<Box<dyn Fit>> {
-    let groups: [Vec<Box<dyn Fit>>; 3] = [
+    let groups: [Vec<Box<dyn Fit>>; 6] = [
         bins::fits(),
+        categorify::fits(),
+        negatives::fits(),
         quantile::fits(),
         scale::fits(),
+        target::fits(),
     ];
     groups.into_iter().flatten().collect()
 }
@@ -64,15 +76,18 @@ pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
     [
         vec![aggregate_function(MergeState::new(mergeable_fits()))],
         bins::aggregate_functions(),
+        categorify::aggregate_functions(),
+        negatives::aggregate_functions(),
         quantile::aggregate_functions(),
         scale::aggregate_functions(),
+        target::aggregate_functions(),
     ]
     .concat()
 }
 
 /// Every window function of Sluice.
 pub fn window_functions() -> Vec<Arc<WindowUDF>> {
-    vec![]
+    target::window_functions()
 }
 
 /// The parameters of one of Sluice's functions, in order, for calls with named arguments. A NULL stands for a parameter

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use datafusion_expr::Documentation;
 
-use crate::{aggregate_functions, scalar_functions};
+use crate::{aggregate_functions, scalar_functions, window_functions};
 
 const HEAD: &str = "\
 # Feature functions
@@ -30,6 +30,7 @@ pub fn reference_markdown() -> String {
     };
     scalar_functions().iter().for_each(|function| add(function.name(), "scalar", function.documentation()));
     aggregate_functions().iter().for_each(|function| add(function.name(), "aggregate", function.documentation()));
+    window_functions().iter().for_each(|function| add(function.name(), "window", function.documentation()));
     let mut page = HEAD.to_string();
     for (section, functions) in sections {
         // Writing to a String cannot fail.
