@@ -3,7 +3,8 @@
 //! When one side of a join turns out empty, Ballista's adaptive planner replaces the join by its other side, unless a
 //! projection has been pushed into the join. Then it keeps the join over an empty input, finds that this input is not
 //! partitioned, adds a stage that partitions it, which is empty too, and so on for ever. DataFusion pushes a projection
-//! into a join only where it stands right above it; with this node between them it stays where it is.
+//! into a join only where it stands right above it; with this node between them it stays where it is. Adaptive planning
+//! itself puts one there when it swaps the sides of a join, so the node then moves down between the two.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::execution_plan::CardinalityEffect;
+use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, displayable};
 
 /// Passes the rows of a join through.
@@ -67,7 +69,13 @@ impl ExecutionPlan for JoinBoundaryExec {
 
     fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         match (children.pop(), children.is_empty()) {
-            (Some(join), true) => Ok(Arc::new(Self { join })),
+            (Some(join), true) => match join.downcast_ref::<ProjectionExec>() {
+                Some(projection) if is_join(projection.input()) => {
+                    let bounded = Arc::new(Self { join: Arc::clone(projection.input()) });
+                    Arc::clone(&join).with_new_children(vec![bounded])
+                }
+                _ => Ok(Arc::new(Self { join })),
+            },
             _ => datafusion::common::internal_err!("JoinBoundaryExec has one input"),
         }
     }
@@ -108,6 +116,9 @@ impl QueryPlanner for BoundaryPlanner {
 /// Whether the node is a join that is not inner. Adaptive planning's own join node is private to Ballista and is told by
 /// its name and what it displays.
 fn is_outer_join(node: &Arc<dyn ExecutionPlan>) -> bool {
-    let is_join = matches!(node.name(), "DynamicJoinSelectionExec" | "HashJoinExec" | "SortMergeJoinExec");
-    is_join && !displayable(node.as_ref()).one_line().to_string().contains("join_type=Inner")
+    is_join(node) && !displayable(node.as_ref()).one_line().to_string().contains("join_type=Inner")
+}
+
+fn is_join(node: &Arc<dyn ExecutionPlan>) -> bool {
+    matches!(node.name(), "DynamicJoinSelectionExec" | "HashJoinExec" | "SortMergeJoinExec")
 }
