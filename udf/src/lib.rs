@@ -8,6 +8,7 @@ mod bucketize;
 mod category;
 mod constants;
 mod exact_sum;
+mod hash;
 mod merge_state;
 mod numbers;
 mod scalar;
@@ -23,6 +24,7 @@ use datafusion_expr::{AggregateUDF, ScalarUDF};
 
 pub use bucketize::bucketize;
 pub use exact_sum::ExactSum;
+pub use hash::{HashLibrary, fingerprint64, murmur3_spark_legacy, murmur3_x86_32};
 pub use numbers::Closed;
 pub use sparse::DIMENSION;
 
@@ -32,7 +34,9 @@ use crate::scalar::scalar_function;
 
 /// Every scalar function of Sluice.
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
-    vec![scalar_function(bucketize::Bucketize)]
+    let mut functions = vec![scalar_function(bucketize::Bucketize)];
+    functions.extend(hash::scalar_functions());
+    functions
 }
 
 /// The fits whose states `merge_state` takes.
