@@ -27,7 +27,7 @@ static SPEC: Spec = Spec {
         optional("seed", "NULL", SEED_DOC),
         optional("on_null", "'skip'", ON_NULL_DOC),
     ],
-    example: "select cross_hash(['Oslo', 'web'], 1000); -- 548",
+    example: "select cross_hash(['Oslo', 'web'], 1000); -- 665",
 };
 
 #[derive(Debug)]
