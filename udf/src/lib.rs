@@ -17,6 +17,7 @@ mod spec;
 mod state;
 #[cfg(test)]
 mod testing;
+mod vector;
 
 use std::sync::Arc;
 
@@ -36,6 +37,7 @@ use crate::scalar::scalar_function;
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     let mut functions = vec![scalar_function(bucketize::Bucketize)];
     functions.extend(hash::scalar_functions());
+    functions.extend(vector::scalar_functions());
     functions
 }
 
