@@ -13,6 +13,7 @@ mod constants;
 mod counting;
 mod exact_sum;
 mod extent;
+mod hash;
 mod merge_state;
 mod negatives;
 mod numbers;
@@ -26,6 +27,7 @@ mod stable_hash;
 mod state;
 mod summary;
 mod target;
+mod vector;
 #[cfg(test)]
 mod testing;
 
@@ -36,6 +38,7 @@ use datafusion_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
 pub use bucketize::bucketize;
 pub use exact_sum::ExactSum;
+pub use hash::{HashLibrary, fingerprint64, murmur3_spark_legacy, murmur3_x86_32};
 pub use numbers::Closed;
 pub use reference::reference_markdown;
 pub use sparse::DIMENSION;
@@ -50,10 +53,12 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
         vec![scalar_function(bucketize::Bucketize)],
         bins::scalar_functions(),
         categorify::scalar_functions(),
+        hash::scalar_functions(),
         negatives::scalar_functions(),
         quantile::scalar_functions(),
         scale::scalar_functions(),
         target::scalar_functions(),
+        vector::scalar_functions(),
     ]
     .concat()
 }

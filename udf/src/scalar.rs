@@ -2,10 +2,10 @@
 
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::{DataType, FieldRef};
-use datafusion_common::ScalarValue;
-use datafusion_common::{Result, exec_err, plan_err};
+use datafusion_common::{DFSchema, Result, ScalarValue, exec_err, plan_err};
+use datafusion_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion_expr::{
-    ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    ColumnarValue, Documentation, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
@@ -26,6 +26,13 @@ pub(crate) trait Kernel: Debug + Send + Sync + 'static {
     /// The field of the result, with its nullability and metadata. Called when the call is planned, so this is where
     /// constants are checked: those that are not known yet are `Varying`.
     fn result(&self, fields: &[FieldRef], constants: &Constants) -> Result<FieldRef>;
+
+    /// The same call with what its arguments' fields state of them (the dimensions of vectors) written into it as
+    /// constants, if there is something to write. Tasks on other machines see the values of arguments and not the
+    /// metadata of their fields.
+    fn rewrite(&self, _arguments: &[Expr], _schema: &DFSchema) -> Result<Option<Expr>> {
+        Ok(None)
+    }
 
     /// The values. Constants may arrive as scalars (cheap) or as arrays; if all arguments are scalars, `rows` is 1. The
     /// result has `rows` elements.
@@ -64,9 +71,13 @@ impl Hash for Wrapper {
 
 /// Checks how many arguments a call has.
 pub(crate) fn check_count(spec: &Spec, count: usize) -> Result<()> {
-    let (least, most) = (spec.required(), spec.parameters.len());
+    let (least, most) = (spec.required(), spec.most());
     if count < least || count > most {
-        let wanted = if least == most { format!("{least}") } else { format!("{least} to {most}") };
+        let wanted = match most {
+            usize::MAX => format!("at least {least}"),
+            most if most == least => format!("{least}"),
+            most => format!("{least} to {most}"),
+        };
         return plan_err!("{} takes {wanted} arguments, as in {}: it has {count}", spec.name, spec.syntax());
     }
     Ok(())
@@ -97,6 +108,13 @@ impl ScalarUDFImpl for Wrapper {
 
     fn documentation(&self) -> Option<&Documentation> {
         Some(&self.documentation)
+    }
+
+    fn simplify(&self, arguments: Vec<Expr>, context: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        Ok(match self.kernel.rewrite(&arguments, context.schema())? {
+            Some(call) => ExprSimplifyResult::Simplified(call),
+            None => ExprSimplifyResult::Original(arguments),
+        })
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

@@ -4,7 +4,7 @@
 use arrow::array::{ArrayRef, Float64Array, Int32Array, ListArray, StructArray};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion_common::Result;
+use datafusion_common::{Result, exec_err};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -74,6 +74,9 @@ impl SparseBuilder {
 
     /// The vectors.
     pub(crate) fn finish(self) -> Result<StructArray> {
+        if i32::try_from(self.indices.len()).is_err() {
+            return exec_err!("a batch of sparse vectors has more than {} values: use smaller batches", i32::MAX);
+        }
         let offsets = OffsetBuffer::<i32>::from_lengths(self.lengths);
         let list = |values: ArrayRef| -> Result<ArrayRef> {
             let field = Arc::new(Field::new_list_field(values.data_type().clone(), true));

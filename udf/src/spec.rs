@@ -27,22 +27,37 @@ pub(crate) struct Parameter {
     pub(crate) doc: &'static str,
     /// The value that stands for a missing or NULL argument, as written in SQL; `None` if the argument must be given.
     pub(crate) default: Option<&'static str>,
+    /// Whether any number of further arguments may follow, each meaning the same. Only the last parameter may repeat.
+    pub(crate) repeated: bool,
 }
 
 /// A parameter that must be given.
 pub(crate) const fn required(name: &'static str, doc: &'static str) -> Parameter {
-    Parameter { name, doc, default: None }
+    Parameter { name, doc, default: None, repeated: false }
 }
 
 /// A parameter that may be left out.
 pub(crate) const fn optional(name: &'static str, default: &'static str, doc: &'static str) -> Parameter {
-    Parameter { name, doc, default: Some(default) }
+    Parameter { name, doc, default: Some(default), repeated: false }
+}
+
+/// A last parameter that is given at least once: `concat_features(vector, ...)`.
+pub(crate) const fn repeated(name: &'static str, doc: &'static str) -> Parameter {
+    Parameter { name, doc, default: None, repeated: true }
 }
 
 impl Spec {
     /// How many arguments a call has at least.
     pub(crate) fn required(&self) -> usize {
         self.parameters.iter().filter(|parameter| parameter.default.is_none()).count()
+    }
+
+    /// How many arguments a call has at most.
+    pub(crate) fn most(&self) -> usize {
+        match self.parameters.last() {
+            Some(last) if last.repeated => usize::MAX,
+            _ => self.parameters.len(),
+        }
     }
 
     /// The place of a parameter.
@@ -56,7 +71,10 @@ impl Spec {
             let wanted = self.parameters.iter().filter(|parameter| parameter.default.is_some() == optional);
             wanted.map(|parameter| parameter.name).collect()
         };
-        let (required, optional) = (names(false).join(", "), names(true).join(", "));
+        let (mut required, optional) = (names(false).join(", "), names(true).join(", "));
+        if self.parameters.last().is_some_and(|last| last.repeated) {
+            required.push_str(", ...");
+        }
         match (required.is_empty(), optional.is_empty()) {
             (_, true) => format!("{}({required})", self.name),
             (true, false) => format!("{}([{optional}])", self.name),
