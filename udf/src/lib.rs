@@ -16,6 +16,7 @@ mod spec;
 mod state;
 #[cfg(test)]
 mod testing;
+mod text;
 
 use std::sync::Arc;
 
@@ -32,15 +33,21 @@ use crate::scalar::scalar_function;
 
 /// Every scalar function of Sluice.
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
-    vec![scalar_function(bucketize::Bucketize)]
+    let mut functions = vec![scalar_function(bucketize::Bucketize)];
+    functions.extend(text::scalar_functions());
+    functions
 }
 
 /// The fits whose states `merge_state` takes.
 fn mergeable_fits() -> Vec<Box<dyn Fit>> {
-    vec![]
+    let mut fits = Vec::new();
+    fits.extend(text::mergeable_fits());
+    fits
 }
 
 /// Every aggregate function of Sluice.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
-    vec![aggregate_function(MergeState::new(mergeable_fits()))]
+    let mut functions = vec![aggregate_function(MergeState::new(mergeable_fits()))];
+    functions.extend(text::aggregate_functions());
+    functions
 }
