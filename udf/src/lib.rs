@@ -8,6 +8,7 @@ mod bucketize;
 mod category;
 mod constants;
 mod exact_sum;
+mod hash;
 mod merge_state;
 mod numbers;
 mod scalar;

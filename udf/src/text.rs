@@ -5,7 +5,6 @@ mod bm25;
 mod characters;
 mod counts;
 mod fit_idf;
-mod murmur3;
 mod ngrams;
 mod segment;
 mod term_index;

@@ -6,8 +6,8 @@ use arrow::datatypes::{DataType, Int32Type};
 use datafusion_common::Result;
 use std::sync::Arc;
 
-use super::murmur3::murmur3;
 use crate::category::CategoryIndex;
+use crate::hash::murmur3_x86_32;
 
 /// The seed of Spark's `HashingTF`.
 const SEED: u32 = 42;
@@ -15,7 +15,7 @@ const SEED: u32 = 42;
 /// The bucket of a token, as Spark's `HashingTF` since 3.0: murmur3 with seed 42 of its UTF-8 bytes, modulo `dims` and
 /// never negative.
 pub(crate) fn bucket(token: &str, dims: i32) -> i64 {
-    i64::from(murmur3(token.as_bytes(), SEED) as i32).rem_euclid(i64::from(dims.max(1)))
+    i64::from(murmur3_x86_32(token.as_bytes(), SEED)).rem_euclid(i64::from(dims.max(1)))
 }
 
 fn text_buckets(texts: &StringArray, dims: i32) -> Int64Array {
