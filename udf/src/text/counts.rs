@@ -94,9 +94,8 @@ fn token_counts(lists: &TokenLists) -> Result<ArrayRef> {
     for row in 0..lists.len() {
         row_ranks.clear();
         let range = lists.row(row).unwrap_or(0..0);
-        row_ranks.extend(
-            numbers[range].iter().filter(|number| **number != MISSING).map(|number| ranks[*number as usize]),
-        );
+        row_ranks
+            .extend(numbers[range].iter().filter(|number| **number != MISSING).map(|number| ranks[*number as usize]));
         row_ranks.sort_unstable();
         let start = places.len();
         for run in row_ranks.chunk_by(|left, right| left == right) {
@@ -133,9 +132,7 @@ fn tf(counts: &ListArray, kind: TermFrequency) -> Result<ArrayRef> {
             }
             length = length.saturating_add(count);
         }
-        range
-            .filter(|place| is_known(*place))
-            .for_each(|place| values[place] = kind.of(numbers.value(place), length));
+        range.filter(|place| is_known(*place)).for_each(|place| values[place] = kind.of(numbers.value(place), length));
     }
     let values: ArrayRef = Arc::new(Float64Array::new(values.into(), known));
     lists_of(vec![("token", Arc::clone(tokens)), ("tf", values)], counts.offsets().clone(), counts.nulls().cloned())
@@ -182,9 +179,7 @@ impl Kernel for Tf {
         let fits = match element {
             DataType::Null => true,
             DataType::Struct(fields) => match fields.as_ref() {
-                [token, count] => {
-                    token.name() == "token" && count.name() == "count" && count.data_type().is_integer()
-                }
+                [token, count] => token.name() == "token" && count.name() == "count" && count.data_type().is_integer(),
                 _ => false,
             },
             _ => false,

@@ -1,4 +1,4 @@
-//! `fit_idf(tokens[, idf, min_df, max_df, max_features, dims, order])`: how many documents each term is in.
+//! `fit_idf(tokens[, idf, min_df, max_df, max_features, dims, ordering])`: how many documents each term is in.
 
 mod options;
 #[cfg(test)]
@@ -58,10 +58,10 @@ static SPEC: Spec = Spec {
             "dims",
             "NULL",
             "Counts hash buckets, not terms, as Spark's HashingTF (murmur3 with seed 42, modulo dims): a whole number \
-             of at least 1, which is the dimension of the vectors. Not with max_features or order.",
+             of at least 1, which is the dimension of the vectors. Not with max_features or ordering.",
         ),
         optional(
-            "order",
+            "ordering",
             "'count'",
             "The order of the vocabulary. 'count': those that occur most often first, equal ones in ascending order, \
              as Spark's CountVectorizer. 'term': in ascending order of the terms' bytes, as scikit-learn.",
@@ -233,7 +233,12 @@ impl StateTerms {
         };
         let terms = Self { documents: numbers("documents")?, counts: numbers("count")?, keys };
         if let Some(dims) = dims
-            && terms.keys.as_primitive::<Int64Type>().values().iter().any(|bucket| !(0..i64::from(dims)).contains(bucket))
+            && terms
+                .keys
+                .as_primitive::<Int64Type>()
+                .values()
+                .iter()
+                .any(|bucket| !(0..i64::from(dims)).contains(bucket))
         {
             return exec_err!("the field terms of the state has a bucket that is not below dims, {dims}");
         }

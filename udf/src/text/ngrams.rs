@@ -1,4 +1,4 @@
-//! `ngrams(tokens, lo[, hi, separator, order])`: runs of neighbouring tokens.
+//! `ngrams(tokens, lo[, hi, separator, ordering])`: runs of neighbouring tokens.
 
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::{DataType, Field, FieldRef};
@@ -23,7 +23,7 @@ static SPEC: Spec = Spec {
         optional("hi", "NULL", "The most tokens of an n-gram, up to 100; NULL is the value of lo."),
         optional("separator", "' '", "The text between two tokens of an n-gram."),
         optional(
-            "order",
+            "ordering",
             "'size'",
             "'size': all n-grams of the least size first, as scikit-learn. 'position': all n-grams of the first token \
              first, as BigQuery's ML.NGRAMS.",
@@ -54,7 +54,7 @@ fn options(constants: &Constants) -> Result<Options> {
     let (lo, hi) = sizes(constants)?.unwrap_or((1, 1));
     let separator = constants.text("separator")?.unwrap_or_else(|| " ".to_string());
     let orders = [("size", Order::Size), ("position", Order::Position)];
-    let order = constants.choice("order", &orders)?.unwrap_or(Order::Size);
+    let order = constants.choice("ordering", &orders)?.unwrap_or(Order::Size);
     Ok(Options { lo, hi, separator, order })
 }
 

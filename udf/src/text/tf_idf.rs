@@ -59,12 +59,7 @@ static COUNT: Spec = Spec {
     summary: "How often each term of the vocabulary of a state is in a document: a sparse vector, whose dimension \
               stands in the metadata `sluice.dimension` if the state is a constant. Null for a null list; null tokens \
               are passed over.",
-    parameters: &[
-        STATE,
-        TOKENS,
-        optional("binary", "false", "Whether every count of 1 or more is 1."),
-        UNKNOWN,
-    ],
+    parameters: &[STATE, TOKENS, optional("binary", "false", "Whether every count of 1 or more is 1."), UNKNOWN],
     example: "select count_vectorize_apply((select fit_idf(tokenize(body)) from documents), tokenize(body)) from \
               documents;",
 };

@@ -127,7 +127,9 @@ fn check_options(kind: Kind, constants: &Constants) -> Result<()> {
     let only = |parameters: &[&str], kinds: &[Kind], names: &str| -> Result<()> {
         let given = parameters.iter().find(|parameter| constants.is_given(parameter));
         match given {
-            Some(parameter) if !kinds.contains(&kind) => Err(constants.error(parameter, format!("is for kind {names}"))),
+            Some(parameter) if !kinds.contains(&kind) => {
+                Err(constants.error(parameter, format!("is for kind {names}")))
+            }
             _ => Ok(()),
         }
     };

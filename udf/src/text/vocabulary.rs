@@ -87,7 +87,7 @@ impl Vocabulary {
             Terms::Buckets { dims, left_out, .. } => {
                 let keys = keys_of(tokens, Some(*dims))?;
                 let keys = keys.as_primitive::<Int64Type>();
-                let drops = left_out.len() > 0 || !self.options.keeps(self.documents, 0);
+                let drops = !left_out.is_empty() || !self.options.keeps(self.documents, 0);
                 let index = |bucket: i64| match bucket as u32 {
                     bucket if drops && !self.keeps_bucket(bucket) => UNSEEN,
                     bucket => bucket,
@@ -108,8 +108,7 @@ impl Vocabulary {
         match &self.terms {
             Terms::Texts(_) => true,
             Terms::Buckets { places, left_out, .. } => {
-                places.contains_key(&bucket)
-                    || !left_out.contains_key(&bucket) && self.options.keeps(self.documents, 0)
+                places.contains_key(&bucket) || !left_out.contains_key(&bucket) && self.options.keeps(self.documents, 0)
             }
         }
     }

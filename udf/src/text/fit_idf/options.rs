@@ -109,7 +109,7 @@ impl Options {
         ("max_fraction", DataType::Float64),
         ("max_features", DataType::Int64),
         ("dims", DataType::Int64),
-        ("order", DataType::Utf8),
+        ("ordering", DataType::Utf8),
     ];
 
     /// From the constants of a call.
@@ -120,7 +120,7 @@ impl Options {
             max_df: limit(constants, "max_df", Limit::Fraction(1.0))?,
             max_features: constants.integer_within("max_features", 1, i64::from(i32::MAX))?,
             dims: constants.integer_within("dims", 1, i64::from(i32::MAX))?.map(|dims| dims as i32),
-            order: constants.choice("order", &Order::NAMES)?.unwrap_or(Order::Count),
+            order: constants.choice("ordering", &Order::NAMES)?.unwrap_or(Order::Count),
         };
         if let (Limit::Count(least), Limit::Count(most)) = (options.min_df, options.max_df)
             && most < least
@@ -132,7 +132,7 @@ impl Options {
         {
             return Err(constants.error("max_df", format!("must be at least min_df, {least}: it is {most}")));
         }
-        for parameter in ["max_features", "order"] {
+        for parameter in ["max_features", "ordering"] {
             if options.dims.is_some() && constants.is_given(parameter) {
                 return Err(constants.error(parameter, "is not for hash buckets: leave out it or dims"));
             }
@@ -163,7 +163,7 @@ impl Options {
             max_df: limit("max_count", "max_fraction")?,
             max_features: positive("max_features")?,
             dims: positive("dims")?.map(|dims| dims as i32),
-            order: choice(state, "order", &Order::NAMES)?,
+            order: choice(state, "ordering", &Order::NAMES)?,
         })
     }
 
@@ -185,7 +185,7 @@ impl Options {
             ("max_fraction", float(max_fraction)),
             ("max_features", integer(self.max_features)),
             ("dims", integer(self.dims.map(i64::from))),
-            ("order", text(name_of(&Order::NAMES, self.order))),
+            ("ordering", text(name_of(&Order::NAMES, self.order))),
         ]
     }
 

@@ -70,11 +70,8 @@ fn words_of_one_character_without_stop_words() {
         ("İstanbul'da", &["İstanbul", "da"]),
         ("e\u{301}te\u{301} 😀😀 ok", &["e", "te"]),
     ];
-    let options = [
-        ("lowercase", constant(false)),
-        ("min_length", constant(1i64)),
-        ("stop_words", names(&["The", "b", "ok"])),
-    ];
+    let options =
+        [("lowercase", constant(false)), ("min_length", constant(1i64)), ("stop_words", names(&["The", "b", "ok"]))];
     check(cases, &options);
     assert_eq!(tokens("The THE Cat", &[("stop_words", names(&["The"]))]), ["cat"]);
 }
@@ -102,16 +99,14 @@ fn character_n_grams_are_those_of_scikit_learn() {
         ("\u{3000}\u{3000}z", &[" z", "z ", " z "]),
     ];
     check(two_to_four, &sizes("char_wb", 2, 4));
-    let five_to_six: &[(&str, &[&str])] = &[
-        ("ab  c", &[" ab ", " c "]),
-        ("abcde fg", &[" abcd", "abcde", "bcde ", " abcde", "abcde ", " fg "]),
-    ];
+    let five_to_six: &[(&str, &[&str])] =
+        &[("ab  c", &[" ab ", " c "]), ("abcde fg", &[" abcd", "abcde", "bcde ", " abcde", "abcde ", " fg "])];
     check(five_to_six, &sizes("char_wb", 5, 6));
 }
 
 #[test]
 fn white_space_cuts_as_spark_does() {
-    // Spark's Tokenizer is text.toLowerCase(Locale.ROOT).split("\\s"), here run by OpenJDK 17.
+    // text.toLowerCase(Locale.ROOT).split("\\s") of OpenJDK 17, as Spark 4.3.0's Tokenizer.
     let cases: &[(&str, &[&str])] = &[
         ("Hello World", &["hello", "world"]),
         ("  a  b ", &["", "", "a", "", "b"]),
@@ -128,7 +123,7 @@ fn white_space_cuts_as_spark_does() {
 
 #[test]
 fn patterns_cut_as_spark_does() {
-    // text.split(pattern) of OpenJDK 17, as Spark's RegexTokenizer with minTokenLength 0.
+    // text.split(pattern) of OpenJDK 17, as Spark 4.3.0's RegexTokenizer with minTokenLength 0.
     let cases: &[(&str, &str, &[&str])] = &[
         (",", "a,b,,c,,", &["a", "b", "", "c"]),
         (",", ",,a", &["", "", "a"]),
@@ -162,11 +157,8 @@ fn every_text_type_gives_the_same_tokens() {
         Given::Column(cast(rows, &keyed).unwrap())
     };
     let plain = StringArray::from(texts.clone());
-    let columns = [
-        column(LargeStringArray::from(texts.clone())),
-        column(StringViewArray::from(texts.clone())),
-        keyed(&plain),
-    ];
+    let columns =
+        [column(LargeStringArray::from(texts.clone())), column(StringViewArray::from(texts.clone())), keyed(&plain)];
     for given in columns {
         assert_eq!(rows(&tokens_by(given.clone(), &[]).unwrap()), expected);
         let Given::Column(whole) = given else { continue };
@@ -179,9 +171,8 @@ fn every_text_type_gives_the_same_tokens() {
 
 #[test]
 fn wrong_options_are_refused() {
-    let message = |options: &[(&str, Given)]| {
-        tokens_by(column(StringArray::from(vec!["a"])), options).unwrap_err().to_string()
-    };
+    let message =
+        |options: &[(&str, Given)]| tokens_by(column(StringArray::from(vec!["a"])), options).unwrap_err().to_string();
     let kind = message(&[("kind", constant("sentence"))]);
     assert!(kind.contains("kind of tokenize must be one of word, whitespace, regex, char, char_wb, segment"), "{kind}");
     let pattern = message(&[("pattern", constant(","))]);
