@@ -27,6 +27,7 @@ mod stable_hash;
 mod state;
 mod summary;
 mod target;
+mod text;
 mod vector;
 #[cfg(test)]
 mod testing;
@@ -58,6 +59,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
         quantile::scalar_functions(),
         scale::scalar_functions(),
         target::scalar_functions(),
+        text::scalar_functions(),
         vector::scalar_functions(),
     ]
     .concat()
@@ -65,13 +67,14 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
 
 /// The fits whose states `merge_state` takes.
 fn mergeable_fits() -> Vec<Box<dyn Fit>> {
-    let groups: [Vec<Box<dyn Fit>>; 6] = [
+    let groups: [Vec<Box<dyn Fit>>; 7] = [
         bins::fits(),
         categorify::fits(),
         negatives::fits(),
         quantile::fits(),
         scale::fits(),
         target::fits(),
+        text::mergeable_fits(),
     ];
     groups.into_iter().flatten().collect()
 }
@@ -86,6 +89,7 @@ pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
         quantile::aggregate_functions(),
         scale::aggregate_functions(),
         target::aggregate_functions(),
+        text::aggregate_functions(),
     ]
     .concat()
 }

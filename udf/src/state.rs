@@ -192,7 +192,8 @@ impl<T> Default for StateCache<T> {
 }
 
 impl<T: Debug> StateCache<T> {
-    fn get(&self, literal: &Arc<StructArray>, decode: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
+    /// The decoded form of a literal.
+    pub(crate) fn get(&self, literal: &Arc<StructArray>, decode: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(index) = entries.iter().position(|(known, _)| Arc::ptr_eq(known, literal)) {
             return Ok(Arc::clone(&entries[index].1));
