@@ -4,13 +4,21 @@
 #![warn(missing_docs, unreachable_pub)]
 
 mod aggregate;
+mod bin_numbers;
 mod bucketize;
 mod category;
+mod category_counts;
+mod category_table;
+mod class_counts;
 mod constants;
+mod counts;
 mod exact_sum;
+mod grid;
 mod merge_state;
 mod numbers;
+mod optimal;
 mod scalar;
+mod sign;
 mod sparse;
 mod spec;
 mod state;
@@ -32,15 +40,20 @@ use crate::scalar::scalar_function;
 
 /// Every scalar function of Sluice.
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
-    vec![scalar_function(bucketize::Bucketize)]
+    [vec![scalar_function(bucketize::Bucketize)], optimal::scalar_functions()].concat()
 }
 
 /// The fits whose states `merge_state` takes.
 fn mergeable_fits() -> Vec<Box<dyn Fit>> {
-    vec![]
+    counts::mergeable_fits().into_iter().chain(optimal::mergeable_fits()).collect()
 }
 
 /// Every aggregate function of Sluice.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
-    vec![aggregate_function(MergeState::new(mergeable_fits()))]
+    [
+        counts::aggregate_functions(),
+        vec![aggregate_function(MergeState::new(mergeable_fits()))],
+        optimal::aggregate_functions(),
+    ]
+    .concat()
 }
