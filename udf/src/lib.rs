@@ -15,6 +15,7 @@ mod counts;
 mod exact_sum;
 mod grid;
 mod merge_state;
+mod metrics;
 mod numbers;
 mod optimal;
 mod scalar;
@@ -24,6 +25,7 @@ mod spec;
 mod state;
 #[cfg(test)]
 mod testing;
+mod woe;
 
 use std::sync::Arc;
 
@@ -40,12 +42,18 @@ use crate::scalar::scalar_function;
 
 /// Every scalar function of Sluice.
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
-    [vec![scalar_function(bucketize::Bucketize)], optimal::scalar_functions()].concat()
+    [
+        vec![scalar_function(bucketize::Bucketize)],
+        metrics::scalar_functions(),
+        optimal::scalar_functions(),
+        woe::scalar_functions(),
+    ]
+    .concat()
 }
 
 /// The fits whose states `merge_state` takes.
 fn mergeable_fits() -> Vec<Box<dyn Fit>> {
-    counts::mergeable_fits().into_iter().chain(optimal::mergeable_fits()).collect()
+    [counts::mergeable_fits(), optimal::mergeable_fits(), woe::mergeable_fits()].into_iter().flatten().collect()
 }
 
 /// Every aggregate function of Sluice.
@@ -53,7 +61,9 @@ pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
     [
         counts::aggregate_functions(),
         vec![aggregate_function(MergeState::new(mergeable_fits()))],
+        metrics::aggregate_functions(),
         optimal::aggregate_functions(),
+        woe::aggregate_functions(),
     ]
     .concat()
 }

@@ -19,6 +19,9 @@ mod prebin;
 mod table;
 mod tree;
 
+pub(crate) use dynamic::compare_rates;
+pub(crate) use options::choice;
+
 /// The scalar functions of this group.
 pub(crate) fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     vec![
