@@ -4,23 +4,32 @@
 #![warn(missing_docs, unreachable_pub)]
 
 mod aggregate;
+mod bin_numbers;
 mod bins;
 mod bucketize;
 mod categories;
 mod categorify;
 mod category;
+mod category_counts;
+mod category_table;
+mod class_counts;
 mod constants;
 mod counting;
+mod counts;
 mod exact_sum;
 mod extent;
+mod grid;
 mod hash;
 mod merge_state;
+mod metrics;
 mod negatives;
 mod numbers;
+mod optimal;
 mod quantile;
 mod reference;
 mod scalar;
 mod scale;
+mod sign;
 mod sparse;
 mod spec;
 mod stable_hash;
@@ -29,6 +38,7 @@ mod summary;
 mod target;
 mod text;
 mod vector;
+mod woe;
 #[cfg(test)]
 mod testing;
 
@@ -55,26 +65,32 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
         bins::scalar_functions(),
         categorify::scalar_functions(),
         hash::scalar_functions(),
+        metrics::scalar_functions(),
         negatives::scalar_functions(),
+        optimal::scalar_functions(),
         quantile::scalar_functions(),
         scale::scalar_functions(),
         target::scalar_functions(),
         text::scalar_functions(),
         vector::scalar_functions(),
+        woe::scalar_functions(),
     ]
     .concat()
 }
 
 /// The fits whose states `merge_state` takes.
 fn mergeable_fits() -> Vec<Box<dyn Fit>> {
-    let groups: [Vec<Box<dyn Fit>>; 7] = [
+    let groups: [Vec<Box<dyn Fit>>; 10] = [
         bins::fits(),
         categorify::fits(),
+        counts::mergeable_fits(),
         negatives::fits(),
+        optimal::mergeable_fits(),
         quantile::fits(),
         scale::fits(),
         target::fits(),
         text::mergeable_fits(),
+        woe::mergeable_fits(),
     ];
     groups.into_iter().flatten().collect()
 }
@@ -85,11 +101,15 @@ pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
         vec![aggregate_function(MergeState::new(mergeable_fits()))],
         bins::aggregate_functions(),
         categorify::aggregate_functions(),
+        counts::aggregate_functions(),
+        metrics::aggregate_functions(),
         negatives::aggregate_functions(),
+        optimal::aggregate_functions(),
         quantile::aggregate_functions(),
         scale::aggregate_functions(),
         target::aggregate_functions(),
         text::aggregate_functions(),
+        woe::aggregate_functions(),
     ]
     .concat()
 }
