@@ -1,6 +1,6 @@
 //! `bucketize(x, edges[, closed])`: the number of the bin that a value falls in.
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array};
+use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef, Float64Type};
 use datafusion_common::Result;
