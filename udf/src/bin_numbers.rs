@@ -45,24 +45,66 @@ pub(crate) fn special_option(constants: &Constants) -> Result<Vec<f64>> {
 /// Numbers the bins of values.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct BinNumbers {
-    /// The edges, filled up with NaN to one less than a power of two, for a search without branches.
-    padded: Vec<f64>,
-    edges: usize,
+    edges: Vec<f64>,
     closed: Closed,
     special: Vec<f64>,
+    cells: Option<Cells>,
+}
+
+/// Edges up to this many are all compared with every value, which vectorises; more are looked up by [`Cells`].
+const COMPARED: usize = 32;
+/// How many values are compared with one edge after the other.
+const BLOCK: usize = 512;
+/// Edges of one cell up to this many are compared one by one.
+const CROWDED: usize = 8;
+
+/// Cells of equal width over the range of many edges, and the first edge in each. A value need only be compared with
+/// the edges of its own cell, since rounding keeps the order of cells.
+#[derive(Debug, Clone, PartialEq)]
+struct Cells {
+    low: f64,
+    per_unit: f64,
+    starts: Vec<u32>,
+}
+
+impl Cells {
+    fn new(edges: &[f64]) -> Self {
+        let count = 4 * edges.len();
+        let finite = || edges.iter().copied().filter(|edge| edge.is_finite());
+        let (low, high) = (finite().next().unwrap_or(0.0), finite().next_back().unwrap_or(0.0));
+        let per_unit = if high > low { (count - 1) as f64 / (high - low) } else { 0.0 };
+        let mut cells = Self { low, per_unit, starts: vec![0; count + 1] };
+        let starts = (0..=count).map(|cell| edges.partition_point(|edge| cells.cell(*edge) < cell) as u32).collect();
+        cells.starts = starts;
+        cells
+    }
+
+    fn cell(&self, value: f64) -> usize {
+        (((value - self.low) * self.per_unit) as usize).min(self.starts.len() - 2)
+    }
+
+    /// How many edges are below a value.
+    fn search(&self, edges: &[f64], value: f64, below: impl Fn(f64, f64) -> bool) -> u32 {
+        let cell = self.cell(value);
+        let start = self.starts[cell];
+        let here = &edges[start as usize..self.starts[cell + 1] as usize];
+        if here.len() > CROWDED {
+            return start + here.partition_point(|edge| below(*edge, value)) as u32;
+        }
+        start + here.iter().map(|edge| u32::from(below(*edge, value))).sum::<u32>()
+    }
 }
 
 impl BinNumbers {
     /// Bins between `edges`, which ascend strictly; `special` are distinct codes. No NaN among either.
     pub(crate) fn new(edges: &[f64], closed: Closed, special: &[f64]) -> Self {
-        let mut padded = edges.to_vec();
-        padded.resize((edges.len() + 1).next_power_of_two() - 1, f64::NAN);
-        Self { padded, edges: edges.len(), closed, special: special.to_vec() }
+        let cells = (edges.len() > COMPARED).then(|| Cells::new(edges));
+        Self { edges: edges.to_vec(), closed, special: special.to_vec(), cells }
     }
 
     /// How many bins there are between the edges.
     pub(crate) fn regular(&self) -> usize {
-        self.edges + 1
+        self.edges.len() + 1
     }
 
     /// How many bins there are in all.
@@ -75,41 +117,54 @@ impl BinNumbers {
         (self.len() - 1) as u32
     }
 
-    /// The number of the bin of one value that is neither special nor missing.
-    fn search(&self, value: f64, below: impl Fn(f64, f64) -> bool) -> usize {
-        let mut place = 0;
-        let mut half = self.padded.len().div_ceil(2);
-        while half > 0 {
-            // A comparison with the NaN of the padding is false.
-            place += half * usize::from(below(self.padded[place + half - 1], value));
-            half /= 2;
-        }
-        place
-    }
-
-    /// What `of` gives for the numbers of the bins of `values`.
-    pub(crate) fn map<T: Copy>(&self, values: &Float64Array, of: impl Fn(u32) -> T) -> Vec<T> {
-        let missing = of(self.missing());
-        let table: Vec<T> = (0..self.regular() as u32).map(&of).collect();
-        let regular = |value: f64| match value.is_nan() {
-            true => missing,
-            false => {
-                table[match self.closed {
-                    Closed::Left => self.search(value, |edge, value| edge <= value),
-                    Closed::Right => self.search(value, |edge, value| edge < value),
-                }]
+    /// How many edges are below each value, which NaN may also be.
+    fn count_below(&self, values: &[f64], numbers: &mut [u32], below: impl Fn(f64, f64) -> bool) {
+        match &self.cells {
+            Some(cells) => {
+                for (number, value) in numbers.iter_mut().zip(values) {
+                    *number = cells.search(&self.edges, *value, &below);
+                }
             }
-        };
-        let mut mapped: Vec<T> = values.values().iter().map(|value| regular(*value)).collect();
-        for (place, code) in self.special.iter().enumerate() {
-            let special = of((self.regular() + place) as u32);
-            for (mapped, value) in mapped.iter_mut().zip(values.values()) {
-                if value == code {
-                    *mapped = special;
+            None => {
+                numbers.fill(0);
+                for edge in &self.edges {
+                    for (number, value) in numbers.iter_mut().zip(values) {
+                        *number += u32::from(below(*edge, *value));
+                    }
                 }
             }
         }
+    }
+
+    /// The numbers of the bins of a block of values, none of them null.
+    fn of_block(&self, values: &[f64], numbers: &mut [u32]) {
+        match self.closed {
+            Closed::Left => self.count_below(values, numbers, |edge, value| edge <= value),
+            Closed::Right => self.count_below(values, numbers, |edge, value| edge < value),
+        }
+        for (place, code) in self.special.iter().enumerate() {
+            let special = (self.regular() + place) as u32;
+            for (number, value) in numbers.iter_mut().zip(values) {
+                *number = if value == code { special } else { *number };
+            }
+        }
+        let missing = self.missing();
+        for (number, value) in numbers.iter_mut().zip(values) {
+            *number = if value.is_nan() { missing } else { *number };
+        }
+    }
+
+    /// What `of_bins` has for the bin of each value, one element a bin.
+    pub(crate) fn map<T: Copy>(&self, values: &Float64Array, of_bins: &[T]) -> Vec<T> {
+        let mut numbers = [0; BLOCK];
+        let mut mapped = Vec::with_capacity(values.len());
+        for block in values.values().chunks(BLOCK) {
+            let numbers = &mut numbers[..block.len()];
+            self.of_block(block, numbers);
+            mapped.extend(numbers.iter().map(|number| of_bins[*number as usize]));
+        }
         if let Some(nulls) = values.nulls().filter(|nulls| nulls.null_count() > 0) {
+            let missing = of_bins[self.missing() as usize];
             for (mapped, valid) in mapped.iter_mut().zip(nulls.iter()) {
                 if !valid {
                     *mapped = missing;
@@ -121,7 +176,7 @@ impl BinNumbers {
 
     /// The numbers of the bins of `values`.
     pub(crate) fn numbers(&self, values: &Float64Array) -> Vec<u32> {
-        self.map(values, |number| number)
+        self.map(values, &(0..self.len() as u32).collect::<Vec<_>>())
     }
 }
 
@@ -157,13 +212,20 @@ mod tests {
     proptest! {
         #[test]
         fn the_numbers_are_those_of_bucketize(
-            mut edges in prop::collection::vec(-20i32..20, 0..40),
-            values in prop::collection::vec(prop::option::of(-21i32..21), 0..60),
-            right: bool,
+            mut edges in prop::collection::vec(-60i32..60, 0..120),
+            values in prop::collection::vec(prop::option::of(-130i32..130), 0..60),
+            right: bool, crowded: bool, infinite: bool,
         ) {
             edges.sort_unstable();
             edges.dedup();
-            let edges: Vec<f64> = edges.into_iter().map(f64::from).collect();
+            let mut edges: Vec<f64> = edges.into_iter().map(f64::from).collect();
+            if crowded {
+                edges.extend([1e9, 1e300]);
+            }
+            if infinite {
+                edges.insert(0, f64::NEG_INFINITY);
+                edges.push(f64::INFINITY);
+            }
             let values: Float64Array = values.into_iter().map(|value| value.map(|value| f64::from(value) * 0.5)).collect();
             let closed = if right { Closed::Right } else { Closed::Left };
             let numbers = BinNumbers::new(&edges, closed, &[]).numbers(&values);

@@ -20,7 +20,7 @@ pub(crate) const CELLS: i64 = 65_536;
 /// The largest number of cells that can be asked for.
 pub(crate) const MOST_CELLS: i64 = 1 << 22;
 
-const HASHER: FixedState = FixedState::with_seed(0x67_72_69_64);
+const HASHER: FixedState = FixedState::with_seed(0x6772_6964);
 
 /// Neighbouring numbers that are counted together: just one number unless the grid is coarse.
 #[derive(Debug, Clone, PartialEq)]

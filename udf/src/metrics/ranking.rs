@@ -81,7 +81,8 @@ fn auc(tallies: &[Tally], weighted: bool) -> f64 {
     }
     let (mut below, mut twice) = (0u128, 0u128);
     for ClassCounts { events, non_events } in tallies.iter().map(|tally| tally.counts) {
-        twice += u128::from(events) * (2 * below + u128::from(non_events));
+        let pairs = u128::from(events).saturating_mul(2 * below + u128::from(non_events));
+        twice = twice.saturating_add(pairs);
         below += u128::from(non_events);
     }
     let total = ClassCounts::sum(tallies.iter().map(|tally| &tally.counts));

@@ -1,4 +1,4 @@
-use arrow::array::{Array, AsArray, BooleanArray, Float64Array, Int64Array, StringArray};
+use arrow::array::{AsArray, BooleanArray, Float64Array, Int64Array, StringArray};
 use arrow::datatypes::{DataType, Float64Type};
 use datafusion_common::{Result, ScalarValue};
 use proptest::prelude::*;

@@ -121,7 +121,7 @@ impl FittedBins {
     /// What `of_bins` has for the bin of each value, and `unseen` for a category that has none.
     pub(crate) fn map<T: Copy>(&self, x: &ArrayRef, of_bins: &[T], unseen: T) -> Result<Vec<T>> {
         match &self.lookup {
-            Lookup::Number { numbers, .. } => Ok(numbers.map(&float_values(x)?, |bin| of_bins[bin as usize])),
+            Lookup::Number { numbers, .. } => Ok(numbers.map(&float_values(x)?, of_bins)),
             Lookup::Category { table, groups, .. } => {
                 let mut of_categories: Vec<T> = groups.iter().map(|group| of_bins[*group]).collect();
                 of_categories.extend([unseen, of_bins[of_bins.len() - 1]]);

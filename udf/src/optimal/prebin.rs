@@ -111,9 +111,9 @@ fn midpoint(low: f64, high: f64) -> f64 {
 fn quantile_splits(values: &Values, bins: i64) -> Vec<f64> {
     let rows = ClassCounts::sum(&values.counts).total();
     let mut ends = Vec::with_capacity(values.counts.len());
-    let mut sum = 0;
+    let mut sum = 0u64;
     for counts in &values.counts {
-        sum += counts.total();
+        sum = sum.saturating_add(counts.total());
         ends.push(sum);
     }
     let at = |row: u64| values.lows[ends.partition_point(|end| *end <= row).min(values.lows.len() - 1)];

@@ -134,7 +134,7 @@ fn gini(bins: &[ClassCounts], total: &ClassCounts) -> f64 {
     let (mut before, mut pairs) = (0u128, 0u128);
     for counts in ordered {
         let non_events = u128::from(counts.non_events);
-        pairs += u128::from(counts.events) * (non_events + 2 * before);
+        pairs = pairs.saturating_add(u128::from(counts.events).saturating_mul(non_events + 2 * before));
         before += non_events;
     }
     1.0 - pairs as f64 / (total.events as f64 * total.non_events as f64)

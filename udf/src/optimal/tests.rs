@@ -1,4 +1,4 @@
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, StringArray, StructArray};
+use arrow::array::{Array, AsArray, BooleanArray, Float64Array, Int64Array, StringArray, StructArray};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use datafusion_common::ScalarValue;
 use proptest::prelude::*;

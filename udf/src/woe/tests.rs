@@ -1,4 +1,4 @@
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Float64Array, Int64Array, StringArray};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, DictionaryArray, Float64Array, Int64Array, StringArray};
 use arrow::datatypes::{Float64Type, Int32Type};
 use datafusion_common::ScalarValue;
 use proptest::prelude::*;
