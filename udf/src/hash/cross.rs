@@ -18,8 +18,7 @@ use crate::state::list_of;
 pub(crate) const FEATURES_DOC: &str =
     "A list, whose elements are named 0, 1, …, or a struct: the values to cross. Numbers count as their text.";
 /// What the parameter `on_null` of both functions means.
-pub(crate) const ON_NULL_DOC: &str =
-    "What a null value among those to cross does: 'skip' (there is no such cross) or 'value' (null is a value of its own).";
+pub(crate) const ON_NULL_DOC: &str = "What a null value among those to cross does: 'skip' (there is no such cross) or 'value' (null is a value of its own).";
 
 /// What becomes of a cross with a null in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,8 +39,10 @@ impl OnNull {
 /// The type that a list or a struct to cross is cast to.
 pub(crate) fn cross_argument(function: &str, data_type: &DataType) -> Result<DataType> {
     let wrong = || {
-        plan_err!("features of {function} must be a list or a struct of texts, numbers, booleans, dates or times: it is \
-                   of type {data_type}")
+        plan_err!(
+            "features of {function} must be a list or a struct of texts, numbers, booleans, dates or times: it is \
+                   of type {data_type}"
+        )
     };
     match data_type {
         DataType::Null => Ok(list_of(DataType::Utf8)),
@@ -69,7 +70,7 @@ pub(crate) struct Crosses {
 #[derive(Debug)]
 enum Rows {
     Columns(Vec<TextColumn>),
-    Lists { lists: ListArray, elements: TextColumn },
+    Lists { lists: Box<ListArray>, elements: Box<TextColumn> },
 }
 
 fn named(name: &str) -> String {
@@ -90,7 +91,7 @@ impl Crosses {
         let offsets = lists.value_offsets();
         let longest = offsets.windows(2).map(|bounds| bounds[1] - bounds[0]).max().unwrap_or(0);
         let names = (0..longest).map(|place| named(&place.to_string())).collect();
-        Ok(Self { rows: Rows::Lists { lists, elements }, nulls, names })
+        Ok(Self { rows: Rows::Lists { lists: Box::new(lists), elements: Box::new(elements) }, nulls, names })
     }
 
     /// Whether there is nothing to cross in a row.
@@ -111,7 +112,7 @@ impl Crosses {
             Rows::Columns(columns) => (&columns[place], row),
             Rows::Lists { lists, elements } => {
                 let offsets = lists.value_offsets();
-                (elements, (offsets[row] - offsets[0]) as usize + place)
+                (elements.as_ref(), (offsets[row] - offsets[0]) as usize + place)
             }
         };
         (!column.is_null(row)).then(|| column.value(row))

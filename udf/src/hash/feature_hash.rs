@@ -67,8 +67,10 @@ impl Kernel for FeatureHash {
     fn coerce(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         let mut types = types.to_vec();
         let wrong = |data_type: &DataType| {
-            plan_err!("features of feature_hash must be a list of texts or a struct of numbers and texts: it is of type \
-                       {data_type}")
+            plan_err!(
+                "features of feature_hash must be a list of texts or a struct of numbers and texts: it is of type \
+                       {data_type}"
+            )
         };
         match &types[0] {
             DataType::Null => types[0] = list_of(DataType::Utf8),

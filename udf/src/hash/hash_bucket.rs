@@ -70,7 +70,10 @@ impl Kernel for HashBucket {
             options(constants)?;
         }
         if constants.is_given("salt") && !has_text(fields[0].data_type()) {
-            return plan_err!("salt of hash_bucket needs a value that has a text: x is of type {}", fields[0].data_type());
+            return plan_err!(
+                "salt of hash_bucket needs a value that has a text: x is of type {}",
+                fields[0].data_type()
+            );
         }
         Ok(Arc::new(Field::new(SPEC.name, DataType::Int64, fields[0].is_nullable())))
     }

@@ -181,16 +181,15 @@ struct Farmhash(Option<u64>);
 #[derive(Debug, Clone, Copy)]
 struct Xxh64(u64);
 
-/// The remainder of a hash of 32 bits that is not negative, as Spark's `Utils.nonNegativeMod`.
+/// The remainder of a hash of 32 bits that is not negative, as Spark's `Utils.nonNegativeMod`. Half of all hashes are
+/// negative, so there is no branch: -1 - k leaves what n - 1 - k does, and both negations are one `xor`.
 #[inline]
 fn non_negative(hash: i64, buckets: &Divisor) -> i64 {
     let hash = hash as i32;
-    if hash >= 0 {
-        buckets.remainder_32(hash as u32) as i64
-    } else {
-        // -1 - k leaves what n - 1 - k does.
-        (buckets.number - 1 - buckets.remainder_32(!hash as u32)) as i64
-    }
+    let sign = hash >> 31;
+    let remainder = buckets.remainder_32((hash ^ sign) as u32) as i64;
+    let sign = i64::from(sign);
+    (remainder ^ sign) + (buckets.number as i64 & sign)
 }
 
 impl ByteHash for SparkV3 {

@@ -1,8 +1,6 @@
 //! A column of vectors in any form, read row by row.
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, Float64Array, Int32Array, ListArray, StructArray, new_null_array,
-};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int32Array, ListArray, StructArray, new_null_array};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float64Type, Int32Type};
@@ -18,12 +16,12 @@ use crate::vector::MOST_DENSE;
 /// type), or `Float64` for one number.
 pub(crate) fn vector_argument(function: &str, parameter: &str, data_type: &DataType) -> Result<DataType> {
     let wrong = || {
-        plan_err!("{parameter} of {function} must be a sparse vector, a list of numbers or a number: it is of type \
-                   {data_type}")
+        plan_err!(
+            "{parameter} of {function} must be a sparse vector, a list of numbers or a number: it is of type \
+                   {data_type}"
+        )
     };
-    let is_number = |element: &DataType| {
-        element.is_numeric() || matches!(element, DataType::Boolean | DataType::Null)
-    };
+    let is_number = |element: &DataType| element.is_numeric() || matches!(element, DataType::Boolean | DataType::Null);
     match data_type {
         DataType::Dictionary(_, value) if is_number(value) => Ok(DataType::Float64),
         DataType::List(field) | DataType::LargeList(field) if is_number(field.data_type()) => {
@@ -129,7 +127,9 @@ impl Vectors {
     pub(crate) fn known_dimension(&self) -> Option<i64> {
         match &self.form {
             Form::Numbers(_) => Some(1),
-            Form::Dense { offsets, .. } if self.constant && self.nulls.is_none() => Some(i64::from(offsets[1] - offsets[0])),
+            Form::Dense { offsets, .. } if self.constant && self.nulls.is_none() => {
+                Some(i64::from(offsets[1] - offsets[0]))
+            }
             _ => None,
         }
     }

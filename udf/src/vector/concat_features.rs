@@ -1,6 +1,6 @@
 //! `concat_features(vector, ...)`: one sparse vector out of several vectors.
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion_common::{DFSchema, Result, ScalarValue, exec_err};
 use datafusion_expr::{ColumnarValue, Expr, lit};

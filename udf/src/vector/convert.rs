@@ -37,7 +37,11 @@ static DENSE: Spec = Spec {
     summary: "The list of all numbers of a vector, zeros included. Null gives null.",
     parameters: &[
         required("vector", "A sparse vector, a list of numbers, or a number."),
-        optional("dims", "NULL", "The dimension, 0 to 2147483647: must be given where the vector's field does not state it."),
+        optional(
+            "dims",
+            "NULL",
+            "The dimension, 0 to 2147483647: must be given where the vector's field does not state it.",
+        ),
     ],
     example: "select dense(sparse([1], [2.5], 3)); -- [0.0, 2.5, 0.0]",
 };
@@ -76,7 +80,10 @@ impl Kernel for Sparse {
         };
         if has_values {
             if !is_list(&types[0]) {
-                return plan_err!("vector of sparse must be a list of indices where there are values: it is of type {}", types[0]);
+                return plan_err!(
+                    "vector of sparse must be a list of indices where there are values: it is of type {}",
+                    types[0]
+                );
             }
             types[1] = match vector_argument(SPARSE.name, "values", &types[1])? {
                 DataType::FixedSizeList(_, _) => list_of(DataType::Float64),
@@ -183,8 +190,7 @@ impl Kernel for Dense {
 
     fn result(&self, fields: &[FieldRef], constants: &Constants) -> Result<FieldRef> {
         let known = dimension::of_field(&fields[0]);
-        let stated =
-            if constants.is_varying("dims") { None } else { constants.integer_within("dims", 0, MOST)? };
+        let stated = if constants.is_varying("dims") { None } else { constants.integer_within("dims", 0, MOST)? };
         Ok(vector_field(DENSE.name, list_of(DataType::Float64), stated.or(known)))
     }
 

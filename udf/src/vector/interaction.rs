@@ -23,8 +23,16 @@ static SPEC: Spec = Spec {
     parameters: &[
         required("a", "A sparse vector, a list of numbers, or a number."),
         required("b", "A sparse vector, a list of numbers, or a number."),
-        optional("a_dims", "NULL", "The dimension of a, 0 to 2147483647, where its field does not state it; may be unknown."),
-        optional("b_dims", "NULL", "The dimension of b, 0 to 2147483647: must be given where its field does not state it."),
+        optional(
+            "a_dims",
+            "NULL",
+            "The dimension of a, 0 to 2147483647, where its field does not state it; may be unknown.",
+        ),
+        optional(
+            "b_dims",
+            "NULL",
+            "The dimension of b, 0 to 2147483647: must be given where its field does not state it.",
+        ),
     ],
     example: "select interaction(2.5, one_hot(1, 3)); -- {indices: [1], values: [2.5]}",
 };

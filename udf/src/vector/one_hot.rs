@@ -1,6 +1,6 @@
 //! `one_hot(i, n[, drop_last, unseen])`: the sparse vector of an index.
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{ArrayRef, AsArray};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, FieldRef, Int64Type};
 use datafusion_common::{Result, exec_err, plan_err};

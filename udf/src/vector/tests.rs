@@ -49,10 +49,10 @@ proptest! {
         let _ = call(&Sparse, &[a.clone(), rows.clone()]);
         let _ = call(&Sparse, &[a.clone(), b.clone(), rows.clone()]);
         let _ = call(&Dense, &[a.clone(), constant(m.min(1 << 20))]);
-        let _ = call(&Dense, &[a.clone()]);
+        let _ = call(&Dense, std::slice::from_ref(&a));
         let _ = call(&Dot, &[a.clone(), b.clone()]);
-        let _ = call(&Normalize::L1, &[a.clone()]);
-        let _ = call(&Normalize::L2, &[a.clone()]);
+        let _ = call(&Normalize::L1, std::slice::from_ref(&a));
+        let _ = call(&Normalize::L2, std::slice::from_ref(&a));
         let _ = call(&Interaction, &[a.clone(), b.clone(), rows.clone(), columns.clone()]);
         let _ = call(&OneHot, &[a.clone(), rows.clone(), constant(flag)]);
         let _ = call(&Polynomial, &[a, rows, constant(flag), constant(flag)]);

@@ -1,6 +1,6 @@
 use super::*;
 use crate::sparse::dimension_of;
-use crate::testing::{Given, call, column, constant, golden};
+use crate::testing::{call, column, constant, golden};
 use arrow::array::{BooleanArray, Int32Array, ListArray, StringArray};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{Field, Int32Type};
@@ -79,12 +79,8 @@ fn nulls_are_left_out_and_zeros_are_kept_as_in_spark() {
         Some(NullBuffer::from(vec![true, true, true, false])),
     );
     let found = vectors(call(&FeatureHash, &[column(features), constant(16i64)]));
-    let expected: Vec<Vector> = vec![
-        Some(vec![(0, 1.0), (3, 0.0)]),
-        Some(vec![(5, 1.0)]),
-        Some(vec![(3, -1.5), (5, 1.0), (12, 1.0)]),
-        None,
-    ];
+    let expected: Vec<Vector> =
+        vec![Some(vec![(0, 1.0), (3, 0.0)]), Some(vec![(5, 1.0)]), Some(vec![(3, -1.5), (5, 1.0), (12, 1.0)]), None];
     assert_eq!(found, expected);
 }
 

@@ -58,9 +58,8 @@ fn a_number_is_its_quotient_and_its_remainder() {
 
 #[test]
 fn bad_arguments_are_refused_with_what_is_allowed() {
-    let error = |k: i64, buckets: i64, weights: i64| {
-        embed(constant("a"), k, buckets, weights, 0).unwrap_err().to_string()
-    };
+    let error =
+        |k: i64, buckets: i64, weights: i64| embed(constant("a"), k, buckets, weights, 0).unwrap_err().to_string();
     assert!(error(0, 10, 10).contains("k of hash_embedding must be at least 1"));
     assert!(error(i64::MAX, 10, 10).contains("k of hash_embedding must be at most 1024"));
     assert!(error(2, 0, 10).contains("buckets of hash_embedding must be at least 1"));

@@ -42,7 +42,8 @@ fn schema() -> DFSchema {
         field.with_metadata(HashMap::from([(DIMENSION.to_string(), dimension.to_string())]))
     };
     let list = crate::state::list_of(DataType::Float64);
-    let fields = vec![of("s", sparse_type(), "10"), of("d", list.clone(), "3"), Field::new("x", DataType::Float64, true)];
+    let fields =
+        vec![of("s", sparse_type(), "10"), of("d", list.clone(), "3"), Field::new("x", DataType::Float64, true)];
     let fields = [fields, vec![Field::new("unknown", list, true)]].concat();
     DFSchema::try_from(Schema::new(fields)).unwrap()
 }

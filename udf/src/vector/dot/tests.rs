@@ -14,7 +14,10 @@ fn products(a: Given, b: Given) -> Result<Vec<Option<f64>>> {
 fn every_mix_of_forms_has_one_product() {
     // numpy.dot([2, 0, 3], [1, 5, 10]) = 32.
     let forms = [
-        (column(sparse(&[Some(vec![(0, 2.0), (2, 3.0)])])), column(sparse(&[Some(vec![(0, 1.0), (1, 5.0), (2, 10.0)])]))),
+        (
+            column(sparse(&[Some(vec![(0, 2.0), (2, 3.0)])])),
+            column(sparse(&[Some(vec![(0, 1.0), (1, 5.0), (2, 10.0)])])),
+        ),
         (column(dense(&[Some(vec![2.0, 0.0, 3.0])])), column(dense(&[Some(vec![1.0, 5.0, 10.0])]))),
     ];
     for a in [&forms[0].0, &forms[1].0] {
