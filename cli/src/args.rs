@@ -13,8 +13,8 @@ use parse::key_value;
 pub(crate) use roles::{ClusterArgs, ExecutorArgs, RoleArgs, SchedulerArgs};
 pub(crate) use statements::{CheckArgs, ExplainArgs, OutputArgs, RunArgs, SourceArgs, SqlArgs};
 pub(crate) use tools::{
-    BenchArgs, Benchmark, CompletionsArgs, ConfigArgs, ConfigCommand, DetailFormat, JobArgs, JobsArgs, KillArgs, Peer,
-    TpchArgs,
+    BenchArgs, Benchmark, CompletionsArgs, ConfigArgs, ConfigCommand, DetailFormat, FeaturePeer, FeaturesArgs, JobArgs,
+    JobsArgs, KillArgs, Peer, TpchArgs,
 };
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SLUICE_COMMIT"), ")");

@@ -10,6 +10,8 @@ mod hash_bucket;
 mod hash_embedding;
 mod library;
 mod murmur3;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use datafusion_expr::ScalarUDF;

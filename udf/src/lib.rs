@@ -40,6 +40,8 @@ mod text;
 mod vector;
 mod woe;
 #[cfg(test)]
+mod damaged_states;
+#[cfg(test)]
 mod testing;
 
 use std::collections::HashMap;

@@ -1,8 +1,5 @@
 //! Fits of one numeric column that read their result from a statistic of it: the part that they share.
 
-#[cfg(test)]
-mod tests;
-
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, StringArray, StructArray};
 use arrow::datatypes::DataType;
 use datafusion_common::{Result, exec_err};

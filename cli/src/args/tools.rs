@@ -58,6 +58,8 @@ pub(crate) struct BenchArgs {
 pub(crate) enum Benchmark {
     /// The 22 queries of TPC-H
     Tpch(TpchArgs),
+    /// The feature functions, each on one core
+    Features(FeaturesArgs),
 }
 
 /// `sluice bench tpch`
@@ -95,6 +97,45 @@ pub(crate) struct TpchArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Peer {
     Datafusion,
+}
+
+/// `sluice bench features`
+#[derive(Debug, Args)]
+pub(crate) struct FeaturesArgs {
+    /// Rows of the table; the text set has a tenth of them
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub(crate) rows: u64,
+    /// How often to run each step, after once to warm up; the median counts
+    #[arg(long, short, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) iterations: u32,
+    /// Steps to run, or functions whose steps to run [default: all]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) functions: Vec<String>,
+    /// Time other libraries in the same run: Python packages of the interpreter PEERS_PYTHON, or python3
+    #[arg(long, value_name = "PEERS", value_delimiter = ',')]
+    pub(crate) against: Vec<FeaturePeer>,
+    /// Where the data lies or goes [default: a folder of the user's cache]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Write the report as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Write the report as Markdown
+    #[arg(long, value_name = "FILE")]
+    pub(crate) markdown: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) session: SessionArgs,
+}
+
+/// A library to compare feature functions with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FeaturePeer {
+    Sklearn,
+    #[value(name = "category_encoders")]
+    CategoryEncoders,
+    Optbinning,
+    Polars,
+    Spark,
 }
 
 fn tpch_queries(text: &str) -> Result<QueryList, String> {

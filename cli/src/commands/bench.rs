@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use sluice::{Error, ErrorCode, Result};
-use sluice_bench::tpch::{self, QueryReport, TpchOptions, TpchReport};
+use sluice_bench::features::{self, FeatureOptions, StepReport};
+use sluice_bench::tpch::{self, QueryReport, TpchOptions};
 
-use crate::args::{Peer, TpchArgs};
+use crate::args::{FeaturePeer, FeaturesArgs, Peer, TpchArgs};
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 use crate::output::{Format, Output, note};
@@ -13,7 +14,9 @@ use crate::session;
 
 /// The queries of TPC-H.
 const ALL_QUERIES: std::ops::RangeInclusive<u8> = 1..=22;
-/// The exit code of a run with a wrong or failed query: its reports are written all the same.
+/// Where feature functions run if nothing says so: on one core, so that rates are rates of a core.
+const ONE_CORE: &str = "local[1]";
+/// The exit code of a run with a wrong or failed query or step: its reports are written all the same.
 const NOT_VERIFIED: u8 = 2;
 
 pub(super) async fn tpch(arguments: TpchArgs, quiet: bool) -> std::result::Result<(), Failure> {
@@ -24,7 +27,7 @@ pub(super) async fn tpch(arguments: TpchArgs, quiet: bool) -> std::result::Resul
         iterations: arguments.iterations,
         verify: arguments.verify,
         against_datafusion: arguments.against.contains(&Peer::Datafusion),
-        data_dir: arguments.data.map_or_else(default_data_folder, Ok)?,
+        data_dir: arguments.data.map_or_else(|| default_data_folder("tpch"), Ok)?,
         master,
     };
     let interrupts = Interrupts::listen();
@@ -40,9 +43,57 @@ pub(super) async fn tpch(arguments: TpchArgs, quiet: bool) -> std::result::Resul
         Ok(tpch::run_with_progress(&session, &options, say_time).await?)
     });
     let report = interrupts.guard(work).await?;
-    write_reports(&report, arguments.json.as_deref(), arguments.markdown.as_deref())?;
-    Output::standard(Format::Table)?.text(&report.to_markdown())?;
+    let page = report.to_markdown();
+    write_reports(&report.to_json()?, &page, arguments.json.as_deref(), arguments.markdown.as_deref())?;
+    Output::standard(Format::Table)?.text(&page)?;
     if report.is_success() { Ok(()) } else { Err(Failure::Said(NOT_VERIFIED)) }
+}
+
+pub(super) async fn features(mut arguments: FeaturesArgs, quiet: bool) -> std::result::Result<(), Failure> {
+    arguments.session.master.get_or_insert_with(|| ONE_CORE.to_owned());
+    let options = FeatureOptions {
+        rows: arguments.rows,
+        iterations: arguments.iterations,
+        functions: arguments.functions,
+        against: arguments.against.into_iter().map(library).collect(),
+        data_dir: arguments.data.map_or_else(|| default_data_folder("features"), Ok)?,
+        master: session::master(&arguments.session)?,
+    };
+    let interrupts = Interrupts::listen();
+    let work = session::with(&arguments.session, async |session| {
+        if !quiet {
+            note(&format!("Feature functions on {} rows in {}", options.rows, options.data_dir.display()));
+        }
+        let say_time = |step: &StepReport| {
+            if !quiet {
+                note(&step_line(step));
+            }
+        };
+        Ok(features::run_with_progress(&session, &options, say_time).await?)
+    });
+    let report = interrupts.guard(work).await?;
+    let page = report.to_markdown();
+    write_reports(&report.to_json()?, &page, arguments.json.as_deref(), arguments.markdown.as_deref())?;
+    Output::standard(Format::Table)?.text(&page)?;
+    if report.failed() == 0 { Ok(()) } else { Err(Failure::Said(NOT_VERIFIED)) }
+}
+
+fn library(peer: FeaturePeer) -> features::Peer {
+    match peer {
+        FeaturePeer::Sklearn => features::Peer::ScikitLearn,
+        FeaturePeer::CategoryEncoders => features::Peer::CategoryEncoders,
+        FeaturePeer::Optbinning => features::Peer::Optbinning,
+        FeaturePeer::Polars => features::Peer::Polars,
+        FeaturePeer::Spark => features::Peer::Spark,
+    }
+}
+
+fn step_line(step: &StepReport) -> String {
+    match (&step.error, step.million_values_per_second) {
+        (Some(error), _) => format!("{}: {error}", step.name),
+        (None, Some(rate)) => format!("{}: {rate:.1} M values/s", step.name),
+        (None, None) => format!("{}: no time", step.name),
+    }
 }
 
 fn query_line(query: &QueryReport) -> String {
@@ -53,20 +104,20 @@ fn query_line(query: &QueryReport) -> String {
     }
 }
 
-fn default_data_folder() -> Result<PathBuf> {
+fn default_data_folder(benchmark: &str) -> Result<PathBuf> {
     let cache = dirs::cache_dir().ok_or_else(|| {
         Error::new(ErrorCode::InvalidArgument, "there is no folder for the benchmark's data")
             .hint("name one with --data")
     })?;
-    Ok(cache.join("sluice").join("tpch"))
+    Ok(cache.join("sluice").join(benchmark))
 }
 
-fn write_reports(report: &TpchReport, json: Option<&Path>, markdown: Option<&Path>) -> Result<()> {
+fn write_reports(report: &str, page: &str, json: Option<&Path>, markdown: Option<&Path>) -> Result<()> {
     if let Some(path) = json {
-        write(path, &report.to_json()?)?;
+        write(path, report)?;
     }
     if let Some(path) = markdown {
-        write(path, &report.to_markdown())?;
+        write(path, page)?;
     }
     Ok(())
 }

@@ -3,15 +3,18 @@
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, GenericByteArray, GenericByteViewArray, Int64Array};
 use arrow::compute::{cast, take};
 use arrow::datatypes::{
-    ArrowNativeType, BinaryType, BinaryViewType, ByteArrayType, ByteViewType, DataType, Date32Type, Decimal128Type,
-    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, LargeBinaryType, LargeUtf8Type,
-    StringViewType, TimeUnit, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type, Utf8Type,
+    ArrowNativeType, BinaryType, BinaryViewType, ByteArrayType, ByteViewType, DataType, Date32Type, Date64Type,
+    Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, LargeBinaryType,
+    LargeUtf8Type, StringViewType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type, Utf8Type,
 };
 use datafusion_common::Result;
 use std::sync::Arc;
 
 use crate::hash::library::{ByteHash, HashTask, Hashing};
 use crate::hash::text::{TextColumn, canonical_float, canonical_float_32};
+
+const MILLISECONDS_A_DAY: i64 = 24 * 60 * 60 * 1000;
 
 /// What is computed of each value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,10 +136,19 @@ impl HashColumn<'_> {
                 of_numbers::<Float64Type>(column, |value| long(canonical_float(value).to_bits() as i64))
             }
             DataType::Date32 => of_numbers::<Date32Type>(column, integer),
-            DataType::Date64 => of_numbers::<Date32Type>(&cast(column, &DataType::Date32)?, integer),
-            DataType::Timestamp(_, zone) => {
-                let micros = cast(column, &DataType::Timestamp(TimeUnit::Microsecond, zone.clone()))?;
-                of_numbers::<TimestampMicrosecondType>(&micros, long)
+            // Days, and microseconds, as Spark counts them.
+            DataType::Date64 => {
+                of_numbers::<Date64Type>(column, |value| integer(value.div_euclid(MILLISECONDS_A_DAY) as i32))
+            }
+            DataType::Timestamp(TimeUnit::Second, _) => {
+                of_numbers::<TimestampSecondType>(column, |value| long(value.wrapping_mul(1_000_000)))
+            }
+            DataType::Timestamp(TimeUnit::Millisecond, _) => {
+                of_numbers::<TimestampMillisecondType>(column, |value| long(value.wrapping_mul(1000)))
+            }
+            DataType::Timestamp(TimeUnit::Microsecond, _) => of_numbers::<TimestampMicrosecondType>(column, long),
+            DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+                of_numbers::<TimestampNanosecondType>(column, |value| long(value.div_euclid(1000)))
             }
             DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
                 let wide = cast(column, &DataType::Decimal128(*precision, *scale))?;

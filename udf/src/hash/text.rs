@@ -3,7 +3,7 @@
 use arrow::array::{
     Array, ArrayRef, AsArray, Float32Array, Float64Array, LargeStringArray, ListArray, StringArray, StringViewArray,
 };
-use arrow::compute::cast;
+use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{DataType, Float32Type, Float64Type};
 use datafusion_common::{Result, exec_err};
 use std::sync::Arc;
@@ -68,7 +68,9 @@ impl TextColumn {
         if !has_text(column.data_type()) {
             return exec_err!("a value of type {} has no text", column.data_type());
         }
-        Ok(Self::Small(cast(column, &DataType::Utf8)?.as_string::<i32>().clone()))
+        // A date or time that is out of the range of texts is an error, and not null.
+        let strict = CastOptions { safe: false, ..Default::default() };
+        Ok(Self::Small(cast_with_options(column, &DataType::Utf8, &strict)?.as_string::<i32>().clone()))
     }
 
     /// The text of a row; any text if it is null.

@@ -58,3 +58,21 @@ proptest! {
         let _ = call(&Polynomial, &[a, rows, constant(flag), constant(flag)]);
     }
 }
+
+#[test]
+fn a_batch_without_rows_gives_none() {
+    let vectors = || column(sparse(&[]));
+    let calls: [(&dyn crate::scalar::Kernel, Vec<Given>); 8] = [
+        (&ConcatFeatures, vec![constant(1.0), vectors()]),
+        (&Sparse, vec![vectors()]),
+        (&Dense, vec![vectors(), constant(3i64)]),
+        (&Dot, vec![vectors(), vectors()]),
+        (&Normalize::L2, vec![vectors()]),
+        (&Interaction, vec![constant(1.0), vectors(), constant(1i64), constant(3i64)]),
+        (&OneHot, vec![column(Int64Array::from(Vec::<i64>::new())), constant(3i64)]),
+        (&Polynomial, vec![column(dense(&[])), constant(3i64)]),
+    ];
+    for (kernel, arguments) in calls {
+        assert_eq!(call(kernel, &arguments).unwrap().len(), 0, "{}", kernel.spec().name);
+    }
+}
