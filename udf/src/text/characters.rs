@@ -17,20 +17,17 @@ static WORD: LazyLock<Vec<u64>> = LazyLock::new(|| {
     bits
 });
 
-/// The word characters among the first 128.
-const ASCII_WORD: [bool; 256] = {
-    let mut table = [false; 256];
+/// Each ASCII word character as itself, or in lower case, and everything else as 0.
+pub(crate) const fn ascii_words(lowercase: bool) -> [u8; 256] {
+    let mut table = [0; 256];
     let mut byte = 0u8;
     while byte < 128 {
-        table[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'_';
+        if byte.is_ascii_alphanumeric() || byte == b'_' {
+            table[byte as usize] = if lowercase { byte.to_ascii_lowercase() } else { byte };
+        }
         byte += 1;
     }
     table
-};
-
-/// Whether an ASCII byte is a word character.
-pub(crate) fn is_ascii_word(byte: u8) -> bool {
-    ASCII_WORD[byte as usize]
 }
 
 /// A test for word characters (letters, numbers and the underscore, as Python's `\w`) that looks its table up once.
@@ -59,9 +56,11 @@ pub(crate) fn lowercase_into(text: &str, lower: &mut String) {
         // The only letter whose lower case depends on its neighbours.
         lower.push_str(&text.to_lowercase());
     } else {
-        text.chars().for_each(|char| match char.is_ascii() {
-            true => lower.push(char.to_ascii_lowercase()),
-            false => lower.extend(char.to_lowercase()),
+        text.chars().for_each(|char| match char {
+            '\0'..='\x7f' => lower.push(char.to_ascii_lowercase()),
+            // The scripts of East Asia have no case.
+            '\u{2e80}'..='\u{a63f}' => lower.push(char),
+            _ => lower.extend(char.to_lowercase()),
         });
     }
 }
@@ -80,7 +79,11 @@ mod tests {
         " -'.\u{0301}\u{093f}\u{e31}Ⓐ😀\u{200d}‿°€\u{3000}\u{0}\u{10ffff}"
             .chars()
             .for_each(|char| assert!(!is_word(char), "{char:?}"));
-        (0..128u8).for_each(|byte| assert_eq!(is_ascii_word(byte), is_word(byte as char)));
+        let tables = [ascii_words(false), ascii_words(true)];
+        for byte in 0..128u8 {
+            assert_eq!(tables[0][byte as usize], if is_word(byte as char) { byte } else { 0 });
+            assert_eq!(tables[1][byte as usize], tables[0][byte as usize].to_ascii_lowercase());
+        }
     }
 
     #[test]
@@ -88,6 +91,12 @@ mod tests {
         let mut lower = String::new();
         for text in ["ΟΔΥΣΣΕΥΣ", "İSTANBUL", "STRASSE ß ẞ", "ABC xyz", ""] {
             lowercase_into(text, &mut lower);
+            assert_eq!(lower, text.to_lowercase());
+        }
+        let all: Vec<char> = ('\u{80}'..=char::MAX).filter(|char| *char != 'Σ').collect();
+        for chars in all.chunks(4096) {
+            let text: String = chars.iter().collect();
+            lowercase_into(&text, &mut lower);
             assert_eq!(lower, text.to_lowercase());
         }
     }

@@ -116,7 +116,8 @@ impl Tokenize {
         let min_length = constants.integer_within("min_length", 0, i64::from(i32::MAX))?;
         let stop_words = constants.texts("stop_words")?.unwrap_or_default();
         let mut stops = HashSet::default();
-        stops.extend(stop_words.into_iter().map(|word| if lowercase { word.to_lowercase() } else { word }));
+        let bytes = |word: String| if lowercase { word.to_lowercase().into_bytes() } else { word.into_bytes() };
+        stops.extend(stop_words.into_iter().map(bytes));
         let min_length = min_length.map_or(least, |length| length as usize);
         Ok(Tokenizer { cut, lowercase, min_length, stop_words: stops })
     }

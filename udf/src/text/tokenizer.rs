@@ -7,7 +7,7 @@ use hashbrown::HashSet;
 use regex::Regex;
 use std::sync::Arc;
 
-use super::characters::{is_ascii_word, is_java_space, is_python_space, lowercase_into, word_test};
+use super::characters::{ascii_words, is_java_space, is_python_space, lowercase_into, word_test};
 use super::segment::segment;
 use super::token_lists::TokenBuilder;
 
@@ -42,9 +42,12 @@ pub(crate) struct Tokenizer {
     pub(crate) lowercase: bool,
     /// The least characters of a token.
     pub(crate) min_length: usize,
-    /// Tokens that are left out.
-    pub(crate) stop_words: HashSet<String, FixedState>,
+    /// The bytes of tokens that are left out.
+    pub(crate) stop_words: HashSet<Vec<u8>, FixedState>,
 }
+
+static AS_IS: [u8; 256] = ascii_words(false);
+static LOWERCASE: [u8; 256] = ascii_words(true);
 
 /// Memory that is used again for every text.
 #[derive(Debug, Default)]
@@ -83,6 +86,11 @@ impl Tokenizer {
         scratch: &mut Scratch,
         tokens: &mut TokenBuilder,
     ) {
+        if matches!(self.cut, Cut::Word) && text.is_ascii() {
+            let table = if self.lowercase { &LOWERCASE } else { &AS_IS };
+            return tokens
+                .push_runs(text.as_bytes(), table, |token| token.len() >= self.min_length && !self.stops(token));
+        }
         let Scratch { lower, spaced, bounds } = scratch;
         let text = match self.lowercase {
             true => {
@@ -97,7 +105,6 @@ impl Tokenizer {
             }
         };
         match &self.cut {
-            Cut::Word if text.is_ascii() => ascii_words(text, emit),
             Cut::Word => words(text, is_word, emit),
             Cut::Whitespace => split(text, java_spaces(text), emit),
             Cut::Regex { pattern, gaps: true } => {
@@ -121,19 +128,11 @@ impl Tokenizer {
             least if token.len() < least => false,
             least => token.len() >= least.saturating_mul(4) || token.chars().count() >= least,
         };
-        long && (self.stop_words.is_empty() || !self.stop_words.contains(token))
+        long && !self.stops(token.as_bytes())
     }
-}
 
-/// The runs of word characters in a text of ASCII.
-fn ascii_words(text: &str, mut emit: impl FnMut(&str)) {
-    let bytes = text.as_bytes();
-    let mut rest = 0;
-    while let Some(start) = bytes[rest..].iter().position(|byte| is_ascii_word(*byte)) {
-        let start = rest + start;
-        let length = bytes[start..].iter().position(|byte| !is_ascii_word(*byte));
-        rest = length.map_or(bytes.len(), |length| start + length);
-        emit(&text[start..rest]);
+    fn stops(&self, token: &[u8]) -> bool {
+        !self.stop_words.is_empty() && self.stop_words.contains(token)
     }
 }
 
