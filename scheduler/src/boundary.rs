@@ -72,7 +72,7 @@ impl ExecutionPlan for JoinBoundaryExec {
             (Some(join), true) => match join.downcast_ref::<ProjectionExec>() {
                 Some(projection) if is_join(projection.input()) => {
                     let bounded = Arc::new(Self { join: Arc::clone(projection.input()) });
-                    Arc::clone(&join).with_new_children(vec![bounded])
+                    Ok(Arc::new(ProjectionExec::try_new(projection.expr().to_vec(), bounded)?))
                 }
                 _ => Ok(Arc::new(Self { join })),
             },

@@ -100,7 +100,9 @@ pub async fn run_executor(options: ExecutorOptions) -> Result<()> {
 
 /// What a job's plan runs under: the profile's configuration and Ballista's section.
 pub(crate) fn job_session_config(profile: &EngineProfile) -> SessionConfig {
-    profile.session_config().upgrade_for_ballista()
+    let limit = usize::try_from(profile.sluice_config().cluster_message_limit_bytes()).unwrap_or(usize::MAX);
+    // The scheduler reads the limit of the tasks that it sends from here, and not from its own settings.
+    profile.session_config().upgrade_for_ballista().with_ballista_grpc_client_max_message_size(limit)
 }
 
 /// Waits until something listens at the scheduler's address.

@@ -16,6 +16,8 @@ mod class_counts;
 mod constants;
 mod counting;
 mod counts;
+#[cfg(test)]
+mod damaged_states;
 mod exact_sum;
 mod extent;
 mod grid;
@@ -36,13 +38,11 @@ mod stable_hash;
 mod state;
 mod summary;
 mod target;
+#[cfg(test)]
+mod testing;
 mod text;
 mod vector;
 mod woe;
-#[cfg(test)]
-mod damaged_states;
-#[cfg(test)]
-mod testing;
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};

@@ -47,8 +47,7 @@ const SEED: u64 = 0x5EED_C817;
 
 /// `label`, `id`, `i1` to `i13`, `c1` to `c26`.
 pub(super) fn schema() -> SchemaRef {
-    let mut fields =
-        vec![Field::new("label", DataType::Int32, false), Field::new("id", DataType::Int64, false)];
+    let mut fields = vec![Field::new("label", DataType::Int32, false), Field::new("id", DataType::Int64, false)];
     fields.extend((1..=NUMBERS.len()).map(|at| Field::new(format!("i{at}"), DataType::Float64, true)));
     fields.extend((1..=CARDINALITIES.len()).map(|at| Field::new(format!("c{at}"), DataType::Utf8, true)));
     Arc::new(Schema::new(fields))

@@ -102,8 +102,9 @@ fn build(parent: &Path, rows: u64, stop: &AtomicBool) -> Result<FeatureData> {
     }
     if dir.exists() && !dir.join(MANIFEST).exists() {
         let message = format!("{} exists and is not a data set of this benchmark", dir.display());
-        return Err(Error::new(ErrorCode::TargetExists, message)
-            .hint("move it away, or choose another folder with --data"));
+        return Err(
+            Error::new(ErrorCode::TargetExists, message).hint("move it away, or choose another folder with --data")
+        );
     }
     fs::create_dir_all(parent).map_err(|error| file_error(parent, error))?;
     let scratch =
@@ -221,8 +222,7 @@ fn write_file(dir: &Path, job: &Job<'_>, stop: &AtomicBool) -> Result<(String, S
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
     let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
     let output = File::create(&path).map_err(|error| file_error(&path, error))?;
-    let mut writer =
-        ArrowWriter::try_new_with_options(output, job.source.schema(), options).map_err(failed)?;
+    let mut writer = ArrowWriter::try_new_with_options(output, job.source.schema(), options).map_err(failed)?;
     let mut random = columns::random(u64::from(job.table == DOCS), job.number);
     let mut first = job.rows.start;
     while first < job.rows.end {

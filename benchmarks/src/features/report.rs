@@ -61,9 +61,10 @@ impl StepReport {
         let seconds = median(&outcome.seconds);
         let per_value = |seconds: f64, values: u64| seconds / values.max(1) as f64;
         let least = seconds.or(outcome.stopped_after_seconds);
-        let ratio = self.median_seconds.zip(least).map(|(own, other)| {
-            per_value(other, outcome.values) / per_value(own, self.values)
-        });
+        let ratio = self
+            .median_seconds
+            .zip(least)
+            .map(|(own, other)| per_value(other, outcome.values) / per_value(own, self.values));
         self.peers.push(PeerTime {
             peer,
             median_seconds: seconds,

@@ -191,26 +191,16 @@ fn target(texts: Input<'_>) -> Vec<Step> {
     let ten_thousand = Input { columns: &column, ..texts };
     let fit = "fit_target_encoding({x}, label, smooth => 20)";
     let fit_folds = "fit_target_encoding({x}, label, folds => 5, key => id, smooth => 20)";
-    let (apply, out_of_fold) =
-        ("target_encoding_apply({state}, {x})", "target_encoding_out_of_fold({state}, {x}, id)");
+    let (apply, out_of_fold) = ("target_encoding_apply({state}, {x})", "target_encoding_out_of_fold({state}, {x}, id)");
     let both = out_of_fold.replace("{state}", &format!("(SELECT {fit_folds} FROM {CRITEO})"));
     vec![
         texts.fit("fit_target_encoding", &["fit_target_encoding"], fit),
         texts.apply_after(fit, "target_encoding_apply", &["target_encoding_apply"], apply),
         ten_thousand.apply_after(fit, "target_encoding_apply_10k", &["target_encoding_apply"], apply),
         texts.fit("fit_target_encoding_folds", &["fit_target_encoding"], fit_folds),
-        texts.apply_after(
-            fit_folds,
-            "target_encoding_out_of_fold",
-            &["target_encoding_out_of_fold"],
-            out_of_fold,
-        ),
+        texts.apply_after(fit_folds, "target_encoding_out_of_fold", &["target_encoding_out_of_fold"], out_of_fold),
         // What scikit-learn does in one call.
-        texts.apply(
-            "target_encoding_5_folds",
-            &["fit_target_encoding", "target_encoding_out_of_fold"],
-            &both,
-        ),
+        texts.apply("target_encoding_5_folds", &["fit_target_encoding", "target_encoding_out_of_fold"], &both),
     ]
 }
 
@@ -255,12 +245,7 @@ fn negatives() -> Vec<Step> {
     let fit = "fit_negatives({x})";
     vec![
         items.fit("fit_negatives", &["fit_negatives"], fit),
-        items.apply_after(
-            fit,
-            "negative_samples",
-            &["negative_samples"],
-            "negative_samples({state}, id, items, 4)",
-        ),
+        items.apply_after(fit, "negative_samples", &["negative_samples"], "negative_samples({state}, id, items, 4)"),
     ]
 }
 
@@ -276,7 +261,9 @@ mod tests {
         assert_eq!(steps.iter().map(|step| step.name).collect::<BTreeSet<_>>().len(), steps.len());
         for step in steps {
             let statements = step.fit.into_iter().chain([step.statement]);
-            assert!(statements.into_iter().all(|statement| !statement.contains("{x}") && !statement.contains("{state}")));
+            assert!(
+                statements.into_iter().all(|statement| !statement.contains("{x}") && !statement.contains("{state}"))
+            );
         }
     }
 

@@ -79,7 +79,8 @@ fn missing<'a>(tokens: &[TokenWithSpan], open: usize, parameters: &'a [String]) 
         }
         if begins {
             begins = false;
-            match name_at(tokens, index).map(|name| parameters.iter().position(|known| known.eq_ignore_ascii_case(name)))
+            match name_at(tokens, index)
+                .map(|name| parameters.iter().position(|known| known.eq_ignore_ascii_case(name)))
             {
                 Some(Some(position)) => named.push(position),
                 // A name that there is not is DataFusion's to complain of.
@@ -103,7 +104,8 @@ fn name_at(tokens: &[TokenWithSpan], index: usize) -> Option<&str> {
 
 /// Whether the ORDER BY of an aggregate's arguments begins here.
 fn begins_ordering(tokens: &[TokenWithSpan], index: usize, word: &str) -> bool {
-    let next_is_by = |next: &TokenWithSpan| matches!(&next.token, Token::Word(next) if next.value.eq_ignore_ascii_case("by"));
+    let next_is_by =
+        |next: &TokenWithSpan| matches!(&next.token, Token::Word(next) if next.value.eq_ignore_ascii_case("by"));
     word.eq_ignore_ascii_case("order") && tokens.get(index + 1).is_some_and(next_is_by)
 }
 

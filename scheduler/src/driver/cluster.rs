@@ -58,7 +58,6 @@ impl Cluster {
             executor_termination_grace_period: 0,
             grpc_server_max_decoding_message_size: message_limit,
             grpc_server_max_encoding_message_size: message_limit,
-            grpc_client_max_message_size: message_limit,
             executor_timeout_seconds: timeout_seconds,
             expire_dead_executor_interval_seconds: 1,
             no_executors_grace_period_seconds: timeout_seconds,

@@ -248,7 +248,6 @@ impl ClusterRunner {
             &sluice.cluster_hash_join_limit_bytes().to_string(),
         )?;
         options.set("ballista.shuffle.compression.codec", &sluice.cluster_shuffle_compression())?;
-        options.set("ballista.client.grpc_max_message_size", &sluice.cluster_message_limit_bytes().to_string())?;
         let config = config.with_target_partitions(partitions.max(1));
         let planner = Arc::new(BoundaryPlanner::new(Arc::clone(state.query_planner())));
         let state = SessionStateBuilder::new_from_existing(state)

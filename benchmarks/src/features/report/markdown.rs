@@ -68,12 +68,14 @@ fn peer_cell(step: &StepReport, time: &PeerTime) -> String {
 
 fn remarks(report: &FeatureReport) -> impl Iterator<Item = String> {
     let line = |what: &str, error: &str| format!("- {what}: {}", error.replace('\n', " "));
-    let absent = report.peers.iter().filter_map(move |peer| {
-        Some(line(&format!("{} is not available", peer.peer), peer.unavailable.as_deref()?))
-    });
-    let failed = report.steps.iter().filter_map(move |step| {
-        Some(line(&format!("`{}` failed", step.name), step.error.as_deref()?))
-    });
+    let absent = report
+        .peers
+        .iter()
+        .filter_map(move |peer| Some(line(&format!("{} is not available", peer.peer), peer.unavailable.as_deref()?)));
+    let failed = report
+        .steps
+        .iter()
+        .filter_map(move |step| Some(line(&format!("`{}` failed", step.name), step.error.as_deref()?)));
     let peers = report.steps.iter().flat_map(move |step| {
         step.peers.iter().filter_map(move |time| {
             Some(line(&format!("`{}` failed in {}", step.name, time.peer), time.error.as_deref()?))

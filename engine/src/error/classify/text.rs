@@ -213,7 +213,22 @@ fn missing_object(text: &str) -> Option<&str> {
 /// Messages that name what they are about, whichever type carries them.
 fn known(text: &str) -> Option<Error> {
     if let Some(call) = between(text, "No function matches the given name and argument types '", "'") {
-        return Some(no_overload(call, text));
+        let overload = no_overload(call, text);
+        // A function that looks at its arguments itself says best what is wrong with them.
+        return Some(match between(text, "user-defined coercion failed with: ", " No function matches") {
+            Some(reason) => {
+                let reason = ["Error during planning: ", "Execution error: "]
+                    .iter()
+                    .find_map(|prefix| reason.strip_prefix(prefix))
+                    .unwrap_or(reason);
+                let error = Error::new(ErrorCode::TypeMismatch, reason);
+                match overload.hint_text() {
+                    Some(hint) => error.hint(hint.to_string()),
+                    None => error,
+                }
+            }
+            None => overload,
+        });
     }
     if let Some(name) = between(text, "satisfy a call to '", "' function") {
         let message = format!("function \"{name}\" does not take these arguments");
