@@ -14,6 +14,7 @@ use crate::hash::library::{Divisor, HashLibrary, Hashing};
 use crate::hash::text::has_text;
 use crate::scalar::Kernel;
 use crate::spec::{Spec, optional, required};
+use crate::stable_hash::draw;
 use crate::state::{list_of, struct_of};
 
 /// How many hash functions there may be.
@@ -129,15 +130,6 @@ impl Kernel for HashEmbedding {
     }
 }
 
-/// The mixing step of SplitMix64 (Steele, Lea and Flood 2014), after its counter has moved on.
-fn split_mix(counter: &mut u64) -> u64 {
-    *counter = counter.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut value = *counter;
-    value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ (value >> 31)
-}
-
 type Parts = (Vec<ArrayRef>, Option<NullBuffer>);
 
 fn hash(column: &ArrayRef, options: &Options) -> Result<Parts> {
@@ -150,10 +142,10 @@ fn hash(column: &ArrayRef, options: &Options) -> Result<Parts> {
     let mut indices: Vec<i32> = Vec::with_capacity(count);
     let mut weights: Vec<i64> = Vec::with_capacity(column.len());
     for hash in hashes.values() {
-        let mut counter = *hash as u64;
-        let weight = split_mix(&mut counter);
-        weights.push(options.weights.map_or(0, |weights| weights.remainder(weight) as i64));
-        indices.extend((0..options.functions).map(|_| options.buckets.remainder(split_mix(&mut counter)) as i32));
+        // The first number drawn is the weight's, the next are the indices'.
+        let number = |place: usize| draw(*hash as u64, place as u64);
+        weights.push(options.weights.map_or(0, |weights| weights.remainder(number(0)) as i64));
+        indices.extend((1..=options.functions).map(|place| options.buckets.remainder(number(place)) as i32));
     }
     let field = Arc::new(Field::new_list_field(DataType::Int32, true));
     let offsets = OffsetBuffer::from_repeated_length(options.functions, column.len());
