@@ -596,12 +596,12 @@ GROUPS = [
 ]
 
 
-def missing_package(packages):
-    for package in packages:
+def missing_package(modules):
+    for module in modules:
         try:
-            importlib.import_module(package)
+            importlib.import_module(module)
         except ImportError:
-            return package
+            return "scikit-learn" if module == "sklearn" else module
     return None
 
 
@@ -618,10 +618,10 @@ def main():
     report, data = Report(), Data(given.rows)
     with tempfile.TemporaryDirectory(prefix="sluice-verify-") as folder:
         sluice = Sluice(binary, given.master, Path(folder), data.rows)
-        for run, packages in GROUPS:
+        for run, modules in GROUPS:
             if run.__name__ not in chosen:
                 continue
-            if package := missing_package(packages):
+            if package := missing_package(modules):
                 report.skip(run.__name__, package)
                 continue
             try:
