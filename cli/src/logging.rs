@@ -16,8 +16,8 @@ pub(crate) fn start(arguments: &GlobalArgs) -> Result<()> {
     let started = match (levels(&arguments.log_level)?, json) {
         (Levels::One(level), false) => builder.with_max_level(level).try_init(),
         (Levels::One(level), true) => builder.with_max_level(level).json().try_init(),
-        (Levels::Many(filter), false) => builder.with_env_filter(filter).try_init(),
-        (Levels::Many(filter), true) => builder.with_env_filter(filter).json().try_init(),
+        (Levels::Many(filter), false) => builder.with_env_filter(*filter).try_init(),
+        (Levels::Many(filter), true) => builder.with_env_filter(*filter).json().try_init(),
     };
     started.map_err(|error| Error::new(ErrorCode::Internal, format!("cannot start logging: {error}")))
 }
@@ -26,7 +26,7 @@ pub(crate) fn start(arguments: &GlobalArgs) -> Result<()> {
 #[derive(Debug)]
 enum Levels {
     One(LevelFilter),
-    Many(EnvFilter),
+    Many(Box<EnvFilter>),
 }
 
 fn levels(text: &str) -> Result<Levels> {
@@ -42,7 +42,7 @@ fn levels(text: &str) -> Result<Levels> {
     if !text.contains('=') {
         return Err(invalid());
     }
-    EnvFilter::try_new(text).map(Levels::Many).map_err(|error| invalid().caused_by(error))
+    EnvFilter::try_new(text).map(|filter| Levels::Many(Box::new(filter))).map_err(|error| invalid().caused_by(error))
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ impl LogicalExtensionCodec for PlanCodec {
             .flatten()
             .collect();
         let rows = ipc::encode_stream(&node.schema(), &batches)?;
-        RemoteLeaf { source: Some(remote_leaf::Source::Rows(rows.into())) }.encode(buf).map_err(external)
+        RemoteLeaf { source: Some(remote_leaf::Source::Rows(rows)) }.encode(buf).map_err(external)
     }
 
     fn try_decode_file_format(&self, buf: &[u8], ctx: &TaskContext) -> Result<Arc<dyn FileFormatFactory>> {

@@ -53,7 +53,7 @@ pub struct Session(Arc<Inner>);
 
 enum Inner {
     Local(Arc<EngineSession>),
-    Remote(Remote),
+    Remote(Box<Remote>),
 }
 
 /// The client's half of a session on a driver.

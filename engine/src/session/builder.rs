@@ -86,7 +86,7 @@ impl SessionBuilder {
         let client = DriverClient::connect(url, &travelling, limit).await?;
         let context: SessionContext = remote_plan::context(&self.settings, client.clone())?;
         let piece_bytes = usize::try_from(sluice.results_piece_size_bytes()).unwrap_or(usize::MAX);
-        Ok(Session(Arc::new(Inner::Remote(Remote { client, context, piece_bytes, _cluster: cluster }))))
+        Ok(Session(Arc::new(Inner::Remote(Box::new(Remote { client, context, piece_bytes, _cluster: cluster })))))
     }
 }
 
