@@ -162,7 +162,7 @@ impl Drop for SmallDisk {
 fn a_full_disk_is_said_and_nothing_is_left_on_it() {
     for master in MASTERS {
         let scratch = Scratch::new();
-        // Without the right to mount, /dev/full is the disk that is always full.
+        // Without the right to mount there is no small disk to fill.
         let Some(disk) = SmallDisk::mount(&scratch.path("small")) else {
             eprintln!("no right to mount a file system: the full disk was not tried");
             return;
