@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use ballista_core::JobId;
 use ballista_core::serde::protobuf::{PartitionLocation, job_status::Status};
 use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
@@ -34,8 +35,9 @@ use crate::executor::job_session_config;
 /// How often a running job's progress is read.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
-/// A job that has seen so many stages end without a row is one whose planning may not end.
-const EMPTY_STAGES_AT_MOST: usize = 100;
+/// A job that has seen so many stages end without a row, and three more for each node of its plan, is one whose planning
+/// does not end: no node needs more stages than that (a join two inputs and itself).
+const SPARE_EMPTY_STAGES: usize = 100;
 
 /// Runs the plans of one job.
 #[derive(Clone)]
@@ -133,6 +135,7 @@ impl ClusterRunner {
             () = self.job.killed() => return Err(killed()),
         };
         let context = Arc::new(self.job_context(context, plan, cores).await?);
+        let empty_stages_at_most = SPARE_EMPTY_STAGES + 3 * count_nodes(plan)?;
         let mut removals = self.cluster.removals();
         let (id, mut statuses) = self.cluster.submit(self.job.name(), context, plan).await?;
         let run = RunGuard { cluster: Arc::clone(&self.cluster), id: Some(id.clone()) };
@@ -146,7 +149,7 @@ impl ClusterRunner {
                     None => return Err(Error::new(ErrorCode::Internal, "the scheduler forgot the job")),
                 },
                 removed = removals.recv() => self.check_removal(&id, removed).await?,
-                _ = tick.tick() => check_stages(&self.note_progress(&id).await)?,
+                _ = tick.tick() => check_stages(&self.note_progress(&id).await, empty_stages_at_most)?,
                 () = self.job.killed() => return Err(killed()),
             }
         };
@@ -275,10 +278,20 @@ const RESTRICTED: &[&str] = &[
     "datafusion.optimizer.hash_join_single_partition_threshold_rows",
 ];
 
+/// How many nodes a plan has, subqueries included.
+fn count_nodes(plan: &LogicalPlan) -> Result<usize> {
+    let mut nodes = 0;
+    plan.apply_with_subqueries(|_| {
+        nodes += 1;
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(nodes)
+}
+
 /// An error where adaptive planning adds stages without an end.
-fn check_stages(stages: &[StageInfo]) -> Result<()> {
+fn check_stages(stages: &[StageInfo], empty_at_most: usize) -> Result<()> {
     let empty = stages.iter().filter(|stage| stage.state == "succeeded" && stage.rows == 0).count();
-    if empty <= EMPTY_STAGES_AT_MOST {
+    if empty <= empty_at_most {
         return Ok(());
     }
     Err(Error::new(ErrorCode::PlanRunaway, format!("{empty} stages of the job gave no rows"))
