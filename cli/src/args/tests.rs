@@ -54,6 +54,17 @@ fn a_benchmark() {
 }
 
 #[test]
+fn a_benchmark_of_functions() {
+    let line = "sluice bench features --rows 2000 --functions iv,woe_apply --against polars,category_encoders -i 5";
+    let Command::Bench(BenchArgs { benchmark: Benchmark::Features(features) }) = parse(line).unwrap().command else {
+        panic!("bench was expected")
+    };
+    assert_eq!((features.rows, features.iterations), (2000, 5));
+    assert_eq!(features.functions, ["iv", "woe_apply"]);
+    assert_eq!(features.against, [FeaturePeer::Polars, FeaturePeer::CategoryEncoders]);
+}
+
+#[test]
 fn mistakes_are_refused() {
     for line in [
         "sluice sql -e x -f y",
@@ -62,6 +73,8 @@ fn mistakes_are_refused() {
         "sluice run a.sql --var novalue",
         "sluice cluster --executors 0",
         "sluice bench tpch --queries 23",
+        "sluice bench features --rows 0",
+        "sluice bench features --against pandas",
         "sluice sql --format xml -e x",
         "sluice nonsense",
     ] {
