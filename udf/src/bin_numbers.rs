@@ -1,24 +1,11 @@
 //! The number of the bin of a value, for bins between edges with bins of their own for special codes and for missing
 //! values: edges first, then one number a code, then one for null and NaN.
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type};
+use arrow::array::{Array, Float64Array};
 use datafusion_common::Result;
 
 use crate::constants::Constants;
 use crate::numbers::Closed;
-
-/// The numbers of a batch as `Float64`: dates and times are their ticks.
-pub(crate) fn float_values(values: &ArrayRef) -> Result<Float64Array> {
-    let ticks = match values.data_type() {
-        DataType::Date32 => Some(cast(values, &DataType::Int32)?),
-        DataType::Date64 | DataType::Timestamp(_, _) | DataType::Duration(_) => Some(cast(values, &DataType::Int64)?),
-        _ => None,
-    };
-    let floats = cast(ticks.as_ref().unwrap_or(values), &DataType::Float64)?;
-    Ok(floats.as_primitive::<Float64Type>().clone())
-}
 
 /// A constant list of edges, which must ascend strictly.
 pub(crate) fn edges_option(constants: &Constants, parameter: &str) -> Result<Option<Vec<f64>>> {
@@ -96,7 +83,7 @@ impl Cells {
 }
 
 impl BinNumbers {
-    /// Bins between `edges`, which ascend strictly; `special` are distinct codes. No NaN among either.
+    /// Bins between `edges`, which ascend; `special` are distinct codes. No NaN among either.
     pub(crate) fn new(edges: &[f64], closed: Closed, special: &[f64]) -> Self {
         let cells = (edges.len() > COMPARED).then(|| Cells::new(edges));
         Self { edges: edges.to_vec(), closed, special: special.to_vec(), cells }
@@ -200,6 +187,22 @@ mod tests {
         let bins = BinNumbers::new(&[0.0, 10.0], Closed::Left, &[-1.0, 5.0]);
         let values = vec![Some(-2.0), Some(-1.0), Some(-0.0), Some(5.0), Some(10.0), Some(f64::NAN), None];
         assert_eq!(bins.numbers(&Float64Array::from(values)), [0, 3, 1, 4, 2, 5, 5]);
+    }
+
+    #[test]
+    fn an_edge_that_comes_twice_counts_twice() {
+        for count in 0..80_usize {
+            let edges: Vec<f64> = (0..count).map(|index| (index / 2) as f64).collect();
+            let values = vec![-1.0, 0.0, 0.5, 1.0, 7.0, 7.5, 100.0, f64::INFINITY, f64::NEG_INFINITY];
+            for (closed, reaches) in [
+                (Closed::Left, (|edge, value| edge <= value) as fn(f64, f64) -> bool),
+                (Closed::Right, |edge, value| edge < value),
+            ] {
+                let counted = |value: &f64| edges.iter().filter(|edge| reaches(**edge, *value)).count() as u32;
+                let found = BinNumbers::new(&edges, closed, &[]).numbers(&Float64Array::from(values.clone()));
+                assert_eq!(found, values.iter().map(counted).collect::<Vec<_>>());
+            }
+        }
     }
 
     #[test]

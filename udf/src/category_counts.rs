@@ -1,7 +1,7 @@
 //! Events and non-events of each category, with null and NaN apart: what every fit over a categorical column keeps.
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, UInt32Array, new_null_array};
-use arrow::compute::{cast, concat, nullif, take};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, new_null_array};
+use arrow::compute::{cast, concat, nullif};
 use arrow::datatypes::{DataType, Float64Type};
 use datafusion_common::{Result, exec_err};
 use std::sync::Arc;
@@ -106,7 +106,7 @@ impl CategoryCounts {
     }
 
     fn values(&self, order: &[u32]) -> Result<ArrayRef> {
-        Ok(take(&self.index.values(), &UInt32Array::from(order.to_vec()), None)?)
+        self.index.values_of(order.iter().copied())
     }
 
     /// The categories in ascending order with their counts.

@@ -3,26 +3,21 @@
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StructArray};
 use arrow::compute::{cast, filter, is_not_null};
 use arrow::datatypes::{DataType, Int64Type};
-use datafusion_common::{Result, exec_err};
+use datafusion_common::{Result, ScalarValue, exec_err};
+use std::fmt::Debug;
 use std::sync::Arc;
 
-use crate::aggregate::Accumulate;
+use crate::aggregate::{Accumulate, Fit};
 use crate::categories::{
     Categories, Options, VALUES, categories_of, check_options, option_columns, read_options, sorted_values,
 };
 use crate::category::{CategoryIndex, MISSING, category_argument, category_type};
+use crate::constants::Constants;
+use crate::spec::Spec;
 use crate::state::{StateReader, list_of, one_list, state_row, state_type};
 
 /// The field with the counts, beside the categories.
 pub(crate) const COUNTS: &str = "counts";
-
-/// The type of a state that counts categories.
-pub(crate) fn counting_type(options: &[(&'static str, DataType)], x: &DataType) -> DataType {
-    let mut fields = options.to_vec();
-    fields.push((VALUES, list_of(category_type(element_of(x)))));
-    fields.push((COUNTS, list_of(DataType::Int64)));
-    state_type(&fields)
-}
 
 /// The type of the values: that of the elements, if the argument is a list.
 pub(crate) fn element_of(x: &DataType) -> &DataType {
@@ -36,7 +31,7 @@ pub(crate) fn element_of(x: &DataType) -> &DataType {
 }
 
 /// The type that an argument is cast to that may be a list: of its elements or of itself.
-pub(crate) fn category_or_list(x: &DataType) -> DataType {
+fn category_or_list(x: &DataType) -> DataType {
     let element = element_of(x);
     if element == x { category_argument(x) } else { list_of(category_type(element)) }
 }
@@ -52,9 +47,68 @@ pub(crate) fn elements(values: &ArrayRef) -> Result<ArrayRef> {
     Ok(lists.values().slice(first as usize, (last - first) as usize))
 }
 
+/// What differs between the fits whose state is the options, the categories and their counts.
+pub(crate) trait CountingFit: Debug + Send + Sync + 'static {
+    /// The word in the `kind` field of the state.
+    const KIND: &'static str;
+    /// The fields of the state that hold the options.
+    const OPTIONS: &'static [(&'static str, DataType)];
+    /// Whether a list counts its elements.
+    const LISTS: bool = false;
+    /// Whether nulls are a category.
+    const KEEP_MISSING: bool = true;
+
+    /// The public face.
+    fn face(&self) -> &'static Spec;
+
+    /// The values of the options, in their order.
+    fn options(&self, constants: &Constants) -> Result<Vec<ScalarValue>>;
+}
+
+/// The names of the options of a fit.
+pub(crate) fn option_names<F: CountingFit>() -> Vec<&'static str> {
+    F::OPTIONS.iter().map(|(name, _)| *name).collect()
+}
+
+impl<F: CountingFit> Fit for F {
+    fn spec(&self) -> &'static Spec {
+        self.face()
+    }
+
+    fn coerce(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        let mut coerced = types.to_vec();
+        coerced[0] = if F::LISTS { category_or_list(&types[0]) } else { category_argument(&types[0]) };
+        Ok(coerced)
+    }
+
+    fn state_type(&self, types: &[DataType]) -> Result<DataType> {
+        let mut fields = F::OPTIONS.to_vec();
+        fields.push((VALUES, list_of(category_type(element_of(&types[0])))));
+        fields.push((COUNTS, list_of(DataType::Int64)));
+        Ok(state_type(&fields))
+    }
+
+    fn check(&self, constants: &Constants) -> Result<()> {
+        self.options(constants).map(drop)
+    }
+
+    fn accumulate(&self, types: &[DataType], constants: &Constants) -> Result<Box<dyn Accumulate>> {
+        let options = option_names::<F>().into_iter().zip(self.options(constants)?).collect();
+        Ok(Box::new(Counting::new(F::KIND, options, &types[0], F::KEEP_MISSING)))
+    }
+
+    fn kind(&self) -> Option<&'static str> {
+        Some(F::KIND)
+    }
+
+    fn resume(&self, state: &StructArray) -> Result<Box<dyn Accumulate>> {
+        Ok(Box::new(Counting::resume(F::KIND, &option_names::<F>(), state, F::KEEP_MISSING)?))
+    }
+}
+
 /// Counts under way.
 #[derive(Debug)]
-pub(crate) struct Counting {
+struct Counting {
     kind: &'static str,
     options: Options,
     index: CategoryIndex,
@@ -66,18 +120,13 @@ pub(crate) struct Counting {
 
 impl Counting {
     /// No rows yet, of values of a type; a list counts its elements.
-    pub(crate) fn new(kind: &'static str, options: Options, x: &DataType, keep_missing: bool) -> Self {
+    fn new(kind: &'static str, options: Options, x: &DataType, keep_missing: bool) -> Self {
         let index = CategoryIndex::new(element_of(x));
         Self { kind, options, index, counts: Vec::new(), missing: 0, keep_missing }
     }
 
     /// The rows of row 0 of a state.
-    pub(crate) fn resume(
-        kind: &'static str,
-        options: &[&'static str],
-        state: &StructArray,
-        keep_missing: bool,
-    ) -> Result<Self> {
+    fn resume(kind: &'static str, options: &[&'static str], state: &StructArray, keep_missing: bool) -> Result<Self> {
         let Some(categories) = categories_of(state.data_type()) else {
             return exec_err!("the state has no field {VALUES}");
         };

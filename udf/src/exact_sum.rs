@@ -3,7 +3,7 @@
 
 mod blocks;
 
-pub(crate) use blocks::Blocks;
+pub(crate) use blocks::{BLOCK, add_block};
 
 /// A sum without rounding: a few numbers that do not overlap, whose true sum is that of everything added.
 ///

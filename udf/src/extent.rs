@@ -1,12 +1,16 @@
 //! The least and the greatest value of a column.
 
-use arrow::array::{Array, Float64Array};
+use arrow::array::Float64Array;
 use arrow::datatypes::DataType;
 use datafusion_common::{Result, exec_err};
 
 use crate::constants::Constants;
+use crate::numbers::for_each_block;
 use crate::state::StateReader;
 use crate::summary::{Columns, Statistic, count, one};
+
+/// Values that are compared side by side.
+const LANES: usize = 8;
 
 /// The least and the greatest of the values so far.
 #[derive(Debug, Clone, Default)]
@@ -53,19 +57,22 @@ impl Statistic for Extent {
     }
 
     fn update(&mut self, values: &Float64Array, finite: bool) {
-        let (mut rows, mut least, mut most) = (0u64, f64::INFINITY, f64::NEG_INFINITY);
-        let mut add = |value: f64| {
-            let is_value = if finite { value.is_finite() } else { !value.is_nan() };
-            rows += u64::from(is_value);
-            let (low, high) = if is_value { (value, value) } else { (f64::INFINITY, f64::NEG_INFINITY) };
-            least = if low < least { low } else { least };
-            most = if high > most { high } else { most };
-        };
-        if values.null_count() == 0 {
-            values.values().iter().for_each(|value| add(*value));
-        } else {
-            values.iter().for_each(|value| add(value.unwrap_or(f64::NAN)));
-        }
+        let (mut rows, mut least, mut most) = (0_u64, [f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
+        for_each_block(values, |block| {
+            let (lanes, rest) = block.as_chunks::<LANES>();
+            let mut last = [f64::NAN; LANES];
+            last[..rest.len()].copy_from_slice(rest);
+            for values in lanes.iter().chain([&last]) {
+                for (lane, value) in values.iter().enumerate() {
+                    let value = if finite && value.is_infinite() { f64::NAN } else { *value };
+                    rows += u64::from(!value.is_nan());
+                    least[lane] = if value < least[lane] { value } else { least[lane] };
+                    most[lane] = if value > most[lane] { value } else { most[lane] };
+                }
+            }
+        });
+        let least = least.into_iter().fold(f64::INFINITY, f64::min);
+        let most = most.into_iter().fold(f64::NEG_INFINITY, f64::max);
         self.missing += values.len() as u64 - rows;
         if rows > 0 {
             self.widen(rows, least, most);

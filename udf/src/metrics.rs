@@ -6,10 +6,13 @@ use std::sync::Arc;
 use crate::aggregate::aggregate_function;
 use crate::scalar::scalar_function;
 
+mod counted;
 mod information;
 mod psi;
 mod ranking;
 mod stability;
+
+use self::counted::CountedMetric;
 
 /// The scalar functions of this group.
 pub(crate) fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
@@ -22,8 +25,8 @@ pub(crate) fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
         aggregate_function(ranking::AUC),
         aggregate_function(ranking::GINI),
         aggregate_function(ranking::KS),
-        aggregate_function(information::InformationValue),
-        aggregate_function(stability::PopulationStability),
+        aggregate_function(CountedMetric::<information::InformationValue>::new()),
+        aggregate_function(CountedMetric::<stability::PopulationStability>::new()),
     ]
 }
 

@@ -8,7 +8,6 @@ mod fit;
 mod sketch;
 #[cfg(test)]
 mod tests;
-mod values;
 
 use datafusion_expr::{AggregateUDF, ScalarUDF};
 use std::sync::Arc;
@@ -19,7 +18,6 @@ use crate::summary::SummaryFit;
 
 pub(crate) use distribution::{Distribution, Interpolation, interpolation_parameter};
 pub(crate) use sketch::{EPSILON, MERGEABLE, METHOD, Sketch};
-pub(crate) use values::numbers;
 
 /// The functions of one row.
 pub(crate) fn scalar_functions() -> Vec<Arc<ScalarUDF>> {

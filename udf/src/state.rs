@@ -175,13 +175,15 @@ impl<'a> StateReader<'a> {
     }
 }
 
-/// How many decoded states a function keeps.
+/// How many decoded states a function keeps, and how many bytes of states, the last one aside.
 const CACHED: usize = 32;
+const CACHED_BYTES: usize = 256 << 20;
 
-/// Decoded states by the address of the literal that they come from, so that a state is decoded once a query and not
-/// once a batch. An entry keeps its literal, and so the address, alive.
+/// Decoded states by the literals that they come from, so that a state is decoded once and not once a batch or once a
+/// statement: a literal that is not the same object is compared by its contents.
 #[derive(Debug)]
 pub(crate) struct StateCache<T> {
+    /// The last one used is last.
     entries: Mutex<Vec<(Arc<StructArray>, Arc<T>)>>,
 }
 
@@ -195,12 +197,17 @@ impl<T: Debug> StateCache<T> {
     /// The decoded form of a literal.
     pub(crate) fn get(&self, literal: &Arc<StructArray>, decode: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(index) = entries.iter().position(|(known, _)| Arc::ptr_eq(known, literal)) {
-            return Ok(Arc::clone(&entries[index].1));
+        if let Some((_, decoded)) = entries.iter().find(|(known, _)| Arc::ptr_eq(known, literal)) {
+            return Ok(Arc::clone(decoded));
         }
-        let decoded = Arc::new(decode()?);
-        if entries.len() == CACHED {
-            entries.remove(0);
+        let decoded = match entries.iter().position(|(known, _)| known == literal) {
+            // The new object stands for the state from now on: the batches of the statement share it.
+            Some(index) => entries.remove(index).1,
+            None => Arc::new(decode()?),
+        };
+        let mut bytes: usize = entries.iter().map(|(known, _)| known.get_array_memory_size()).sum();
+        while entries.len() == CACHED || (bytes > CACHED_BYTES && !entries.is_empty()) {
+            bytes -= entries.remove(0).0.get_array_memory_size();
         }
         entries.push((Arc::clone(literal), Arc::clone(&decoded)));
         Ok(decoded)
@@ -269,4 +276,36 @@ fn equal_runs(states: &StructArray) -> Vec<Range<usize>> {
         }
     }
     runs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    fn state(number: i64) -> Arc<StructArray> {
+        let numbers: ArrayRef = Arc::new(arrow::array::Int64Array::from(vec![number]));
+        Arc::new(state_row("test/1", vec![("number", numbers)]).unwrap())
+    }
+
+    #[test]
+    fn equal_states_are_decoded_once() {
+        let (cache, decoded) = (StateCache::default(), Cell::new(0));
+        let get = |literal: &Arc<StructArray>| {
+            let decode = || {
+                decoded.set(decoded.get() + 1);
+                StateReader::open(literal, 0, "test/1")?.map(|state| state.integer("number")).transpose()
+            };
+            cache.get(literal, decode).unwrap()
+        };
+        let first = state(1);
+        for (literal, number) in [(&first, 1), (&first, 1), (&state(1), 1), (&state(2), 2), (&state(1), 1)] {
+            assert_eq!(get(literal).flatten(), Some(number));
+        }
+        assert_eq!(decoded.get(), 2);
+        // The least recently new are forgotten.
+        (3..3 + CACHED as i64).for_each(|number| _ = get(&state(number)));
+        get(&first);
+        assert_eq!(decoded.get(), 3 + CACHED);
+    }
 }

@@ -9,8 +9,7 @@ use std::sync::Arc;
 
 use crate::aggregate::{Accumulate, Fit};
 use crate::constants::Constants;
-use crate::numbers::number_argument;
-use crate::quantile::numbers;
+use crate::numbers::{float_values, number_argument};
 use crate::spec::Spec;
 use crate::state::{KIND, StateReader, state_row, state_type};
 
@@ -149,7 +148,7 @@ impl<S: Summary> Summarising<S> {
 
 impl<S: Summary> Accumulate for Summarising<S> {
     fn update(&mut self, columns: &[ArrayRef]) -> Result<()> {
-        self.statistic.update(&numbers(&columns[0])?, S::FINITE);
+        self.statistic.update(&float_values(&columns[0])?, S::FINITE);
         Ok(())
     }
 

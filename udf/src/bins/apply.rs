@@ -1,17 +1,17 @@
 //! `bins_apply(state, x)`: the number of the bin that a value falls in.
 
 use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, StructArray};
-use arrow::buffer::NullBuffer;
+use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion_common::{Result, exec_err};
 use datafusion_expr::ColumnarValue;
 use std::sync::Arc;
 
+use crate::bin_numbers::BinNumbers;
 use crate::bins::KINDS;
-use crate::bins::edges::{Search, resume_closed};
+use crate::bins::edges::resume_closed;
 use crate::constants::Constants;
-use crate::numbers::{Closed, number_argument};
-use crate::quantile::numbers;
+use crate::numbers::{float_values, number_argument};
 use crate::scalar::Kernel;
 use crate::spec::{Spec, optional, required};
 use crate::state::{StateCache, StateReader, check_state_type};
@@ -67,9 +67,9 @@ fn options(constants: &Constants) -> Result<(Missing, Outside)> {
 struct Bins {
     first: f64,
     last: f64,
-    count: i64,
-    inner: Search,
-    closed: Closed,
+    inner: BinNumbers,
+    /// The number of each bin, and of that for missing values.
+    numbers: Vec<i64>,
     /// Whether the fit had no values, and so has no bins.
     empty: bool,
 }
@@ -85,55 +85,44 @@ impl Bins {
             return exec_err!("the edges of the state must be at least two numbers that ascend");
         }
         let (first, last) = (edges.first().copied().unwrap_or(f64::NAN), edges.last().copied().unwrap_or(f64::NAN));
-        let inner = Search::new(edges.get(1..edges.len().saturating_sub(1)).unwrap_or_default());
-        Ok(Some(Self { first, last, count: edges.len() as i64 - 1, inner, closed, empty: edges.is_empty() }))
-    }
-
-    fn numbers(&self, values: &Float64Array) -> Vec<i64> {
-        match self.closed {
-            Closed::Left => self.inner.reached(values.values(), |edge, value| edge <= value),
-            Closed::Right => self.inner.reached(values.values(), |edge, value| edge < value),
-        }
+        let inner = BinNumbers::new(edges.get(1..edges.len().saturating_sub(1)).unwrap_or_default(), closed, &[]);
+        let numbers = (0..inner.len() as i64).collect();
+        Ok(Some(Self { first, last, inner, numbers, empty: edges.is_empty() }))
     }
 
     fn apply(&self, values: &Float64Array, missing: Missing, outside: Outside) -> Result<Int64Array> {
         if self.empty {
             return Ok(Int64Array::new_null(values.len()));
         }
-        let mut bins = self.numbers(values);
-        let is_missing = |row: usize| values.is_null(row) || values.value(row).is_nan();
-        let any_missing = values.null_count() > 0 || values.values().iter().any(|value| value.is_nan());
-        let is_outside = |value: &f64| *value < self.first || *value > self.last;
-        let mut valid: Option<Vec<bool>> = None;
-        if any_missing {
-            match missing {
-                Missing::Error => {
-                    return exec_err!("x of {} is null or NaN, and missing is 'error'", SPEC.name);
-                }
-                Missing::Null => valid = Some((0..values.len()).map(|row| !is_missing(row)).collect()),
-                Missing::Bin => {
-                    let rows = bins.iter_mut().enumerate().filter(|(row, _)| is_missing(*row));
-                    rows.for_each(|(_, bin)| *bin = self.count);
-                }
-            }
+        let bins = self.inner.map(values, &self.numbers);
+        let mut known = values.nulls().filter(|nulls| nulls.null_count() > 0).cloned();
+        if values.values().iter().any(|value| value.is_nan()) {
+            let numbers = BooleanBuffer::collect_bool(values.len(), |row| !values.values()[row].is_nan());
+            known = NullBuffer::union(known.as_ref(), Some(&NullBuffer::new(numbers)));
         }
+        if known.is_some() && missing == Missing::Error {
+            return exec_err!("x of {} is null or NaN, and missing is 'error'", SPEC.name);
+        }
+        let mut valid = known.clone().filter(|_| missing == Missing::Null);
         if outside != Outside::Clip {
-            for (row, value) in values.values().iter().enumerate() {
-                if !is_outside(value) || values.is_null(row) {
-                    continue;
-                }
-                if outside == Outside::Error {
-                    return exec_err!(
-                        "x of {} is {value}, outside the edges {} to {}, and out_of_range is 'error'",
-                        SPEC.name,
-                        self.first,
-                        self.last
-                    );
-                }
-                valid.get_or_insert_with(|| vec![true; values.len()])[row] = false;
+            // What is missing is not outside.
+            let is_known = |row: usize| known.as_ref().is_none_or(|known| known.is_valid(row));
+            let is_outside = |value: f64| value < self.first || value > self.last;
+            let inside = NullBuffer::new(BooleanBuffer::collect_bool(values.len(), |row| {
+                !is_known(row) || !is_outside(values.values()[row])
+            }));
+            if let (Outside::Error, Some(row)) = (outside, (0..values.len()).find(|row| inside.is_null(*row))) {
+                return exec_err!(
+                    "x of {} is {}, outside the edges {} to {}, and out_of_range is 'error'",
+                    SPEC.name,
+                    values.value(row),
+                    self.first,
+                    self.last
+                );
             }
+            valid = NullBuffer::union(valid.as_ref(), Some(&inside));
         }
-        Ok(Int64Array::new(bins.into(), valid.map(NullBuffer::from)))
+        Ok(Int64Array::new(bins.into(), valid))
     }
 }
 
@@ -162,7 +151,7 @@ impl Kernel for BinsApply {
 
     fn evaluate(&self, arguments: &[ColumnarValue], rows: usize, constants: &Constants) -> Result<ArrayRef> {
         let (missing, outside) = options(constants)?;
-        let values = numbers(&arguments[1].to_array(rows)?)?;
+        let values = float_values(&arguments[1].to_array(rows)?)?;
         self.cache.apply(&arguments[0], rows, &DataType::Int64, Bins::read, |bins, range| {
             Ok(Arc::new(bins.apply(&values.slice(range.start, range.len()), missing, outside)?))
         })

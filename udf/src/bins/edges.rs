@@ -3,7 +3,6 @@
 use arrow::array::{ArrayRef, Float64Array, new_null_array};
 use arrow::datatypes::DataType;
 use datafusion_common::{Result, exec_err};
-use std::hint::select_unpredictable;
 use std::sync::Arc;
 
 use crate::constants::Constants;
@@ -83,69 +82,9 @@ pub(crate) fn even(least: f64, most: f64, bins: i64) -> Vec<f64> {
     edges
 }
 
-/// Inner edges, laid out for a search of a fixed number of steps.
-#[derive(Debug)]
-pub(crate) struct Search {
-    /// `2^steps - 1` edges, filled up with NaN, which no value reaches.
-    padded: Vec<f64>,
-}
-
-/// How many values are searched for side by side, so that one does not wait for the memory of another.
-const LANES: usize = 8;
-
-impl Search {
-    /// Of edges in ascending order.
-    pub(crate) fn new(edges: &[f64]) -> Self {
-        let mut padded = edges.to_vec();
-        padded.resize((edges.len() + 1).next_power_of_two() - 1, f64::NAN);
-        Self { padded }
-    }
-
-    /// How many edges each value reaches (`reaches(edge, value)`); 0 for NaN.
-    pub(crate) fn reached(&self, values: &[f64], reaches: impl Fn(f64, f64) -> bool) -> Vec<i64> {
-        let mut places = vec![0; values.len()];
-        let (wide, rest) = values.as_chunks::<LANES>();
-        let (wide_places, rest_places) = places.as_chunks_mut::<LANES>();
-        wide.iter().zip(wide_places).for_each(|(values, places)| *places = self.side_by_side(values, &reaches));
-        rest.iter().zip(rest_places).for_each(|(value, place)| [*place] = self.side_by_side(&[*value], &reaches));
-        places
-    }
-
-    #[inline(always)]
-    fn side_by_side<const N: usize>(&self, values: &[f64; N], reaches: &impl Fn(f64, f64) -> bool) -> [i64; N] {
-        let mut places = [0usize; N];
-        let mut step = self.padded.len().div_ceil(2);
-        while step > 0 {
-            for (place, value) in places.iter_mut().zip(values) {
-                let next = *place + step;
-                // A branch would be mispredicted every other time.
-                *place = select_unpredictable(reaches(self.padded[next - 1], *value), next, *place);
-            }
-            step /= 2;
-        }
-        places.map(|place| place as i64)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_search_counts_the_edges_at_or_below_a_value() {
-        for count in 0..40usize {
-            let edges: Vec<f64> = (0..count).map(|index| (index / 2) as f64).collect();
-            let search = Search::new(&edges);
-            let values = [-1.0, 0.0, 0.5, 1.0, 7.0, 7.5, 100.0, f64::INFINITY, f64::NAN, f64::NEG_INFINITY];
-            let counted = |reaches: fn(f64, f64) -> bool| -> Vec<i64> {
-                values.iter().map(|value| edges.iter().filter(|edge| reaches(**edge, *value)).count() as i64).collect()
-            };
-            let at_or_below = |edge: f64, value: f64| edge <= value;
-            assert_eq!(search.reached(&values, at_or_below), counted(at_or_below));
-            let below = |edge: f64, value: f64| edge < value;
-            assert_eq!(search.reached(&values, below), counted(below));
-        }
-    }
 
     #[test]
     fn even_edges_are_those_of_linspace() {

@@ -2,15 +2,13 @@
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, StructArray};
 use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion_common::Result;
+use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::ColumnarValue;
 use std::sync::Arc;
 
-use crate::aggregate::{Accumulate, Fit};
 use crate::categories::{Categories, Fallback, coerce_category, rows_of};
-use crate::category::category_argument;
 use crate::constants::Constants;
-use crate::counting::{COUNTS, Counting, counting_type, read_counting};
+use crate::counting::{COUNTS, CountingFit, read_counting};
 use crate::scalar::Kernel;
 use crate::spec::{Spec, optional, required};
 use crate::state::{StateCache, StateReader, check_state_type};
@@ -42,33 +40,16 @@ static APPLY: Spec = Spec {
 #[derive(Debug)]
 pub(super) struct FitCounts;
 
-impl Fit for FitCounts {
-    fn spec(&self) -> &'static Spec {
+impl CountingFit for FitCounts {
+    const KIND: &'static str = KIND;
+    const OPTIONS: &'static [(&'static str, DataType)] = &[];
+
+    fn face(&self) -> &'static Spec {
         &FIT
     }
 
-    fn coerce(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        Ok(vec![category_argument(&types[0])])
-    }
-
-    fn state_type(&self, types: &[DataType]) -> Result<DataType> {
-        Ok(counting_type(&[], &types[0]))
-    }
-
-    fn check(&self, _constants: &Constants) -> Result<()> {
-        Ok(())
-    }
-
-    fn accumulate(&self, types: &[DataType], _constants: &Constants) -> Result<Box<dyn Accumulate>> {
-        Ok(Box::new(Counting::new(KIND, Vec::new(), &types[0], true)))
-    }
-
-    fn kind(&self) -> Option<&'static str> {
-        Some(KIND)
-    }
-
-    fn resume(&self, state: &StructArray) -> Result<Box<dyn Accumulate>> {
-        Ok(Box::new(Counting::resume(KIND, &[], state, true)?))
+    fn options(&self, _constants: &Constants) -> Result<Vec<ScalarValue>> {
+        Ok(Vec::new())
     }
 }
 

@@ -8,17 +8,15 @@ use datafusion_expr::ColumnarValue;
 use std::sync::Arc;
 
 use super::by_frequency;
-use crate::aggregate::{Accumulate, Fit};
 use crate::categories::{Categories, Fallback, NO_PLACE, categories_of, coerce_category, coerce_to, rows_of};
 use crate::constants::Constants;
-use crate::counting::{Counting, category_or_list, counting_type, element_of, read_counting};
+use crate::counting::{CountingFit, element_of, option_names, read_counting};
 use crate::scalar::Kernel;
 use crate::spec::{Parameter, Spec, optional, required};
 use crate::stable_hash::BucketHash;
 use crate::state::{StateCache, StateReader, check_state_type, list_of};
 
 const KIND: &str = "categorify/1";
-const OPTIONS: [&str; 5] = ["min_frequency", "max_size", "oov_buckets", "hash", "order"];
 
 /// The numbers that stand for padding and for null; the buckets follow them.
 const NULL_INDEX: i64 = 1;
@@ -96,56 +94,38 @@ fn name_of<T: PartialEq>(choices: &[(&'static str, T)], choice: T) -> &'static s
     choices.iter().find(|(_, known)| *known == choice).map_or("", |(name, _)| name)
 }
 
-fn options(constants: &Constants) -> Result<crate::categories::Options> {
-    let least = constants.integer_within("min_frequency", 1, i64::MAX)?.unwrap_or(1);
-    let buckets = constants.integer_within("oov_buckets", 1, i64::from(i32::MAX))?.unwrap_or(1);
-    let most = constants.integer_within("max_size", FIRST_BUCKET + buckets, i64::MAX)?;
-    let hash = constants.choice("hash", &BucketHash::NAMES)?.unwrap_or(BucketHash::Murmur64);
-    let order = constants.choice("order", &ORDERS)?.unwrap_or(Order::Frequency);
-    let values = [
-        ScalarValue::from(least),
-        ScalarValue::Int64(most),
-        ScalarValue::from(buckets),
-        ScalarValue::from(name_of(&BucketHash::NAMES, hash)),
-        ScalarValue::from(name_of(&ORDERS, order)),
-    ];
-    Ok(OPTIONS.into_iter().zip(values).collect())
-}
-
 /// The fit of vocabularies.
 #[derive(Debug)]
 pub(super) struct FitCategorify;
 
-impl Fit for FitCategorify {
-    fn spec(&self) -> &'static Spec {
+impl CountingFit for FitCategorify {
+    const KIND: &'static str = KIND;
+    const OPTIONS: &'static [(&'static str, DataType)] = &[
+        ("min_frequency", DataType::Int64),
+        ("max_size", DataType::Int64),
+        ("oov_buckets", DataType::Int64),
+        ("hash", DataType::Utf8),
+        ("order", DataType::Utf8),
+    ];
+    const LISTS: bool = true;
+
+    fn face(&self) -> &'static Spec {
         &FIT
     }
 
-    fn coerce(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        let mut coerced = types.to_vec();
-        coerced[0] = category_or_list(&types[0]);
-        Ok(coerced)
-    }
-
-    fn state_type(&self, types: &[DataType]) -> Result<DataType> {
-        let options = [DataType::Int64, DataType::Int64, DataType::Int64, DataType::Utf8, DataType::Utf8];
-        Ok(counting_type(&OPTIONS.into_iter().zip(options).collect::<Vec<_>>(), &types[0]))
-    }
-
-    fn check(&self, constants: &Constants) -> Result<()> {
-        options(constants).map(drop)
-    }
-
-    fn accumulate(&self, types: &[DataType], constants: &Constants) -> Result<Box<dyn Accumulate>> {
-        Ok(Box::new(Counting::new(KIND, options(constants)?, &types[0], true)))
-    }
-
-    fn kind(&self) -> Option<&'static str> {
-        Some(KIND)
-    }
-
-    fn resume(&self, state: &StructArray) -> Result<Box<dyn Accumulate>> {
-        Ok(Box::new(Counting::resume(KIND, &OPTIONS, state, true)?))
+    fn options(&self, constants: &Constants) -> Result<Vec<ScalarValue>> {
+        let least = constants.integer_within("min_frequency", 1, i64::MAX)?.unwrap_or(1);
+        let buckets = constants.integer_within("oov_buckets", 1, i64::from(i32::MAX))?.unwrap_or(1);
+        let most = constants.integer_within("max_size", FIRST_BUCKET + buckets, i64::MAX)?;
+        let hash = constants.choice("hash", &BucketHash::NAMES)?.unwrap_or(BucketHash::Murmur64);
+        let order = constants.choice("order", &ORDERS)?.unwrap_or(Order::Frequency);
+        Ok(vec![
+            ScalarValue::from(least),
+            ScalarValue::Int64(most),
+            ScalarValue::from(buckets),
+            ScalarValue::from(name_of(&BucketHash::NAMES, hash)),
+            ScalarValue::from(name_of(&ORDERS, order)),
+        ])
     }
 }
 
@@ -164,23 +144,23 @@ impl Vocabulary {
     fn decode(states: &StructArray, row: usize) -> Result<Option<Self>> {
         let Some(reader) = StateReader::open(states, row, KIND)? else { return Ok(None) };
         let (categories, counts) = read_counting(&reader)?;
-        let least = reader.given(OPTIONS[0], reader.integer(OPTIONS[0])?)?;
-        let buckets = reader.given(OPTIONS[2], reader.integer(OPTIONS[2])?)?;
-        let hash = reader.given(OPTIONS[3], reader.text(OPTIONS[3])?)?;
+        let least = reader.given("min_frequency", reader.integer("min_frequency")?)?;
+        let buckets = reader.given("oov_buckets", reader.integer("oov_buckets")?)?;
+        let hash = reader.given("hash", reader.text("hash")?)?;
         let Some((_, hash)) = BucketHash::NAMES.into_iter().find(|(name, _)| *name == hash) else {
             return exec_err!("the state has the unknown hash '{hash}'");
         };
         if !(1..=i64::from(i32::MAX)).contains(&buckets) {
             return exec_err!("the state has {buckets} buckets");
         }
-        let most = match reader.integer(OPTIONS[1])? {
+        let most = match reader.integer("max_size")? {
             None => usize::MAX,
             Some(most) => usize::try_from(most.saturating_sub(FIRST_BUCKET + buckets)).unwrap_or(0),
         };
         let mut places = by_frequency(&counts, categories.known());
         places.retain(|place| counts.value(*place) >= least);
         places.truncate(most);
-        if reader.text(OPTIONS[4])?.as_deref() == Some(name_of(&ORDERS, Order::Value)) {
+        if reader.text("order")?.as_deref() == Some(name_of(&ORDERS, Order::Value)) {
             places.sort_unstable();
         }
         let mut ranks = vec![-1; categories.known()];
@@ -261,7 +241,7 @@ fn index_type(x: &DataType) -> DataType {
 }
 
 fn planned(spec: &Spec, fields: &[FieldRef]) -> Result<FieldRef> {
-    check_state_type(spec.name, fields[0].data_type(), &OPTIONS)?;
+    check_state_type(spec.name, fields[0].data_type(), &option_names::<FitCategorify>())?;
     Ok(Arc::new(Field::new(spec.name, index_type(fields[1].data_type()), true)))
 }
 

@@ -6,21 +6,18 @@ use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion_common::ScalarValue;
 use datafusion_common::{Result, exec_err};
 use datafusion_expr::ColumnarValue;
+use std::cmp::{Ordering, Reverse};
 use std::sync::Arc;
 
-use super::by_frequency;
-use crate::aggregate::{Accumulate, Fit};
-use crate::categories::{Categories, Fallback, Options, coerce_category, rows_of};
-use crate::category::category_argument;
+use crate::categories::{Categories, Fallback, coerce_category, rows_of};
 use crate::constants::Constants;
-use crate::counting::{Counting, counting_type, read_counting};
+use crate::counting::{CountingFit, option_names, read_counting};
 use crate::scalar::Kernel;
 use crate::sparse::{sparse_type, vector_field};
 use crate::spec::{Spec, optional, required};
 use crate::state::{StateCache, StateReader, check_state_type, struct_array};
 
 const KIND: &str = "one_hot/1";
-const OPTIONS: [&str; 4] = ["min_frequency", "max_categories", "drop", "unknown"];
 
 static FIT: Spec = Spec {
     name: "fit_one_hot",
@@ -39,7 +36,7 @@ static FIT: Spec = Spec {
             "max_categories",
             "none",
             "The most columns, that for infrequent categories included: at least 1. Of equally frequent categories \
-             the smaller value is kept.",
+             the greater value is kept, as in scikit-learn.",
         ),
         optional(
             "drop",
@@ -68,59 +65,39 @@ static APPLY: Spec = Spec {
 const DROPS: [(&str, &str); 3] = [("none", "none"), ("first", "first"), ("last", "last")];
 const UNKNOWNS: [(&str, &str); 3] = [("ignore", "ignore"), ("infrequent", "infrequent"), ("error", "error")];
 
-fn options(constants: &Constants) -> Result<Options> {
-    let least = constants.float_within("min_frequency", f64::MIN_POSITIVE, 9e15).map_err(|error| {
-        let text = "must be a whole number of at least 1, or a share above 0 and below 1";
-        if constants.is_varying("min_frequency") { error } else { constants.error("min_frequency", text) }
-    })?;
-    let least = least.unwrap_or(1.0);
-    if least > 1.0 && least.fract() != 0.0 {
-        return Err(constants.error("min_frequency", format!("must be a whole number or below 1: it is {least}")));
-    }
-    let most = constants.integer_within("max_categories", 1, i64::from(i32::MAX))?;
-    let values = [
-        ScalarValue::from(least),
-        ScalarValue::Int64(most),
-        ScalarValue::from(constants.choice("drop", &DROPS)?.unwrap_or("none")),
-        ScalarValue::from(constants.choice("unknown", &UNKNOWNS)?.unwrap_or("ignore")),
-    ];
-    Ok(OPTIONS.into_iter().zip(values).collect())
-}
-
 /// The fit of one-hot vectors.
 #[derive(Debug)]
 pub(super) struct FitOneHot;
 
-impl Fit for FitOneHot {
-    fn spec(&self) -> &'static Spec {
+impl CountingFit for FitOneHot {
+    const KIND: &'static str = KIND;
+    const OPTIONS: &'static [(&'static str, DataType)] = &[
+        ("min_frequency", DataType::Float64),
+        ("max_categories", DataType::Int64),
+        ("drop", DataType::Utf8),
+        ("unknown", DataType::Utf8),
+    ];
+
+    fn face(&self) -> &'static Spec {
         &FIT
     }
 
-    fn coerce(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        let mut coerced = types.to_vec();
-        coerced[0] = category_argument(&types[0]);
-        Ok(coerced)
-    }
-
-    fn state_type(&self, types: &[DataType]) -> Result<DataType> {
-        let options = [DataType::Float64, DataType::Int64, DataType::Utf8, DataType::Utf8];
-        Ok(counting_type(&OPTIONS.into_iter().zip(options).collect::<Vec<_>>(), &types[0]))
-    }
-
-    fn check(&self, constants: &Constants) -> Result<()> {
-        options(constants).map(drop)
-    }
-
-    fn accumulate(&self, types: &[DataType], constants: &Constants) -> Result<Box<dyn Accumulate>> {
-        Ok(Box::new(Counting::new(KIND, options(constants)?, &types[0], true)))
-    }
-
-    fn kind(&self) -> Option<&'static str> {
-        Some(KIND)
-    }
-
-    fn resume(&self, state: &StructArray) -> Result<Box<dyn Accumulate>> {
-        Ok(Box::new(Counting::resume(KIND, &OPTIONS, state, true)?))
+    fn options(&self, constants: &Constants) -> Result<Vec<ScalarValue>> {
+        let least = constants.float_within("min_frequency", f64::MIN_POSITIVE, 9e15).map_err(|error| {
+            let text = "must be a whole number of at least 1, or a share above 0 and below 1";
+            if constants.is_varying("min_frequency") { error } else { constants.error("min_frequency", text) }
+        })?;
+        let least = least.unwrap_or(1.0);
+        if least > 1.0 && least.fract() != 0.0 {
+            return Err(constants.error("min_frequency", format!("must be a whole number or below 1: it is {least}")));
+        }
+        let most = constants.integer_within("max_categories", 1, i64::from(i32::MAX))?;
+        Ok(vec![
+            ScalarValue::from(least),
+            ScalarValue::Int64(most),
+            ScalarValue::from(constants.choice("drop", &DROPS)?.unwrap_or("none")),
+            ScalarValue::from(constants.choice("unknown", &UNKNOWNS)?.unwrap_or("ignore")),
+        ])
     }
 }
 
@@ -142,19 +119,19 @@ impl Columns {
         if categories.len() >= i32::MAX as usize {
             return exec_err!("{} categories are too many for a vector", categories.len());
         }
-        let least = reader.given(OPTIONS[0], reader.float(OPTIONS[0])?)?;
+        let least = reader.given("min_frequency", reader.float("min_frequency")?)?;
         let rows = counts.values().iter().map(|count| *count as f64).sum::<f64>();
         let least = if least < 1.0 { least * rows } else { least };
         // Null is a category like the others, and comes behind them.
         let known = categories.len();
-        let mut frequent = by_frequency(&counts, known);
-        frequent.retain(|place| counts.value(*place) as f64 >= least);
-        if let Some(most) = reader.integer(OPTIONS[1])?.and_then(|most| usize::try_from(most).ok())
+        let mut frequent: Vec<usize> = (0..known).filter(|place| counts.value(*place) as f64 >= least).collect();
+        if let Some(most) = reader.integer("max_categories")?.and_then(|most| usize::try_from(most).ok())
             && frequent.len() + usize::from(frequent.len() < known) > most
         {
+            frequent.sort_unstable_by_key(|place| Reverse((counts.value(*place), *place)));
             frequent.truncate(most.saturating_sub(1));
+            frequent.sort_unstable();
         }
-        frequent.sort_unstable();
         let mut columns = vec![-1; known + 1];
         let mut next = 0;
         for place in &frequent {
@@ -162,24 +139,24 @@ impl Columns {
             next += 1;
         }
         if frequent.len() < known {
-            let to_infrequent = reader.text(OPTIONS[3])?.as_deref() == Some("infrequent");
+            let to_infrequent = reader.text("unknown")?.as_deref() == Some("infrequent");
             let last = if to_infrequent { known + 1 } else { known };
             columns[..last].iter_mut().filter(|column| **column < 0).for_each(|column| *column = next);
             next += 1;
         }
-        let dropped = match reader.text(OPTIONS[2])?.as_deref() {
+        let dropped = match reader.text("drop")?.as_deref() {
             Some("first") => 0,
             Some("last") => next - 1,
             _ => i32::MAX,
         };
         let after = |column: i32| match column.cmp(&dropped) {
-            std::cmp::Ordering::Less => column,
-            std::cmp::Ordering::Equal => -1,
-            std::cmp::Ordering::Greater => column - 1,
+            Ordering::Less => column,
+            Ordering::Equal => -1,
+            Ordering::Greater => column - 1,
         };
         columns.iter_mut().for_each(|column| *column = after(*column));
         let dimension = if dropped == i32::MAX { next } else { (next - 1).max(0) };
-        let refuse = reader.text(OPTIONS[3])?.as_deref() == Some("error");
+        let refuse = reader.text("unknown")?.as_deref() == Some("error");
         Ok(Some(Self { categories, columns, refuse, dimension }))
     }
 
@@ -221,7 +198,7 @@ impl Kernel for OneHotApply {
     }
 
     fn result(&self, fields: &[FieldRef], constants: &Constants) -> Result<FieldRef> {
-        check_state_type(APPLY.name, fields[0].data_type(), &OPTIONS)?;
+        check_state_type(APPLY.name, fields[0].data_type(), &option_names::<FitOneHot>())?;
         let dimension = match constants.is_varying("state") {
             true => None,
             false => match constants.value("state")? {

@@ -8,17 +8,14 @@ use datafusion_common::ScalarValue;
 use datafusion_expr::ColumnarValue;
 use std::sync::Arc;
 
-use crate::aggregate::{Accumulate, Fit};
-use crate::categories::{Categories, Fallback, NO_PLACE, Options, coerce_category, rows_of};
-use crate::category::category_argument;
+use crate::categories::{Categories, Fallback, NO_PLACE, coerce_category, rows_of};
 use crate::constants::Constants;
-use crate::counting::{Counting, counting_type, read_counting};
+use crate::counting::{CountingFit, option_names, read_counting};
 use crate::scalar::Kernel;
 use crate::spec::{Spec, optional, required};
 use crate::state::{StateCache, StateReader, check_state_type};
 
 const KIND: &str = "rare_labels/1";
-const OPTIONS: [&str; 2] = ["tolerance", "min_categories"];
 
 static FIT: Spec = Spec {
     name: "fit_rare_labels",
@@ -51,47 +48,24 @@ static APPLY: Spec = Spec {
     example: "select rare_label_apply((select fit_rare_labels(city) from t), city, label => 'other') from t;",
 };
 
-fn options(constants: &Constants) -> Result<Options> {
-    let values = [
-        ScalarValue::from(constants.float_within("tolerance", 0.0, 1.0)?.unwrap_or(0.05)),
-        ScalarValue::from(constants.integer_within("min_categories", 0, i64::MAX)?.unwrap_or(10)),
-    ];
-    Ok(OPTIONS.into_iter().zip(values).collect())
-}
-
 /// The fit of rare labels.
 #[derive(Debug)]
 pub(super) struct FitRareLabels;
 
-impl Fit for FitRareLabels {
-    fn spec(&self) -> &'static Spec {
+impl CountingFit for FitRareLabels {
+    const KIND: &'static str = KIND;
+    const OPTIONS: &'static [(&'static str, DataType)] =
+        &[("tolerance", DataType::Float64), ("min_categories", DataType::Int64)];
+
+    fn face(&self) -> &'static Spec {
         &FIT
     }
 
-    fn coerce(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        let mut coerced = types.to_vec();
-        coerced[0] = category_argument(&types[0]);
-        Ok(coerced)
-    }
-
-    fn state_type(&self, types: &[DataType]) -> Result<DataType> {
-        Ok(counting_type(&[(OPTIONS[0], DataType::Float64), (OPTIONS[1], DataType::Int64)], &types[0]))
-    }
-
-    fn check(&self, constants: &Constants) -> Result<()> {
-        options(constants).map(drop)
-    }
-
-    fn accumulate(&self, types: &[DataType], constants: &Constants) -> Result<Box<dyn Accumulate>> {
-        Ok(Box::new(Counting::new(KIND, options(constants)?, &types[0], true)))
-    }
-
-    fn kind(&self) -> Option<&'static str> {
-        Some(KIND)
-    }
-
-    fn resume(&self, state: &StructArray) -> Result<Box<dyn Accumulate>> {
-        Ok(Box::new(Counting::resume(KIND, &OPTIONS, state, true)?))
+    fn options(&self, constants: &Constants) -> Result<Vec<ScalarValue>> {
+        Ok(vec![
+            ScalarValue::from(constants.float_within("tolerance", 0.0, 1.0)?.unwrap_or(0.05)),
+            ScalarValue::from(constants.integer_within("min_categories", 0, i64::MAX)?.unwrap_or(10)),
+        ])
     }
 }
 
@@ -107,13 +81,13 @@ impl Frequent {
     fn decode(states: &StructArray, row: usize) -> Result<Option<Self>> {
         let Some(reader) = StateReader::open(states, row, KIND)? else { return Ok(None) };
         let (categories, counts) = read_counting(&reader)?;
-        let tolerance = reader.given(OPTIONS[0], reader.float(OPTIONS[0])?)?;
-        let few = reader.given(OPTIONS[1], reader.integer(OPTIONS[1])?)?;
+        let tolerance = reader.given("tolerance", reader.float("tolerance")?)?;
+        let few = reader.given("min_categories", reader.integer("min_categories")?)?;
         let known = &counts.values()[..categories.known()];
         let rows = known.iter().map(|count| i128::from(*count)).sum::<i128>() as f64;
         let all = categories.len() as i64 <= few;
         let keep = known.iter().map(|count| all || *count as f64 / rows >= tolerance).collect();
-        let texts = cast(&categories.values(), &DataType::Utf8)?;
+        let texts = cast(&categories.values()?, &DataType::Utf8)?;
         Ok(Some(Self { texts: texts.as_string::<i32>().clone(), categories, keep }))
     }
 
@@ -157,7 +131,7 @@ impl Kernel for RareLabelApply {
 
     fn result(&self, fields: &[FieldRef], constants: &Constants) -> Result<FieldRef> {
         label(constants)?;
-        check_state_type(APPLY.name, fields[0].data_type(), &OPTIONS)?;
+        check_state_type(APPLY.name, fields[0].data_type(), &option_names::<FitRareLabels>())?;
         Ok(Arc::new(Field::new(APPLY.name, DataType::Utf8, true)))
     }
 

@@ -150,8 +150,8 @@ fn vectors_are_those_of_scikit_learn() {
     assert_eq!(hot(&[default(), default(), constant("first")], asked()), (first.to_vec(), Some(4)));
     let rare_first = [None, Some(0), Some(2), Some(2), Some(1), None];
     assert_eq!(hot(&[constant(2), default(), constant("first")], asked()), (rare_first.to_vec(), Some(3)));
-    // Of equally frequent categories the smaller is kept: a before null.
-    let three = [Some(0), Some(1), Some(2), Some(2), Some(2), None];
+    // Of equally frequent categories the greater is kept: null, which is behind all others, before a.
+    let three = [Some(2), Some(0), Some(2), Some(2), Some(1), None];
     assert_eq!(hot(&[default(), constant(3)], asked()), (three.to_vec(), Some(3)));
     let last = [Some(0), Some(1), Some(2), Some(3), None, None];
     assert_eq!(hot(&[default(), default(), constant("last")], asked()), (last.to_vec(), Some(4)));

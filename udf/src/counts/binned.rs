@@ -6,9 +6,10 @@ use datafusion_common::{Result, exec_err};
 use std::sync::Arc;
 
 use crate::aggregate::{Accumulate, Fit};
-use crate::bin_numbers::{BinNumbers, edges_option, float_values, interval, special_option};
+use crate::bin_numbers::{BinNumbers, edges_option, interval, special_option};
 use crate::class_counts::{Labels, Tally, read_tallies, tally_columns, tally_fields, target_argument};
 use crate::constants::Constants;
+use crate::numbers::float_values;
 use crate::numbers::{Closed, number_argument};
 use crate::spec::{Spec, optional, required};
 use crate::state::{StateReader, list_of, one_list, state_row, state_type, struct_array, struct_of};

@@ -1,78 +1,68 @@
-//! Many numbers added to an exact sum at once, in fixed-point words (Neal, "Fast Exact Summation Using Small and Large
-//! Superaccumulators", 2015): a few instructions a number, whatever their magnitudes.
+//! Many numbers added to an exact sum at once, by error-free extraction of their upper digits (Rump, Ogita and Oishi,
+//! "Accurate Floating-Point Summation, Part I", 2008, algorithm ExtractVector): a few operations a number, which the
+//! compiler turns into vector instructions.
 
 use crate::exact_sum::ExactSum;
 
-/// How many numbers fit before a word could overflow: each adds less than 2^53 to a word of 63 bits.
-const ROOM: u32 = 1 << 10;
-/// Numbers from here on are added one by one, so that no word overflows the numbers.
+/// How many numbers are extracted at once.
+pub(crate) const BLOCK: usize = crate::numbers::BLOCK;
+
+/// `BLOCK + 2` rounded up to a power of two: so much larger than a number the sum of a block may be.
+const ROOM: f64 = 512.0;
+/// Larger numbers are added one by one, so that nothing overflows, and smaller ones, so that nothing underflows.
 const LARGE: f64 = 8.452712498170644e270; // 2^900
-/// Words of 32 bits over all exponents, and one more.
-const WORDS: usize = 65;
+const SMALL: f64 = 1.1830521861667747e-271; // 2^-900
+/// Numbers side by side in a loop: sums of extracted digits are exact, so their order is free.
+const LANES: usize = 8;
 
-/// Numbers on their way to an exact sum; [`Self::finish`] delivers them.
-#[derive(Debug)]
-pub(crate) struct Blocks<'a> {
-    sum: &'a mut ExactSum,
-    /// The word `i` counts units of `2^(32 i - 1074)`.
-    words: [i64; WORDS],
-    room: u32,
-}
-
-/// `2^exponent`, from -1074 to 1023.
-fn power_of_two(exponent: i32) -> f64 {
-    match exponent {
-        -1022.. => f64::from_bits(((exponent + 1023) as u64) << 52),
-        _ => f64::from_bits(1 << (exponent + 1074)),
-    }
-}
-
-impl<'a> Blocks<'a> {
-    /// Adds to `sum`.
-    pub(crate) fn new(sum: &'a mut ExactSum) -> Self {
-        Self { sum, words: [0; WORDS], room: ROOM }
-    }
-
-    /// Adds one number.
-    #[inline]
-    pub(crate) fn add(&mut self, number: f64) {
+/// Adds a block, which is overwritten.
+pub(crate) fn add_block(sum: &mut ExactSum, block: &mut [f64; BLOCK]) {
+    loop {
+        let most = most(block);
+        if (SMALL..LARGE).contains(&most) {
+            sum.add(extract(block, power_above(most) * ROOM));
+            continue;
+        }
+        if most == 0.0 {
+            return;
+        }
         // NaN is not below, either.
-        if number.abs() < LARGE {
-            if self.room == 0 {
-                self.deliver();
-            }
-            self.room -= 1;
-            let bits = number.to_bits();
-            let exponent = (bits >> 52) as usize & 0x7ff;
-            let normal = u64::from(exponent != 0);
-            let digits = (bits & ((1 << 52) - 1)) | normal << 52;
-            let place = exponent - normal as usize;
-            let (word, shift) = (place / 32 % 64, (place % 32) as u32);
-            // Negation without a branch.
-            let sign = bits as i64 >> 63;
-            let signed = |digits: u64| (digits as i64 ^ sign) - sign;
-            self.words[word] += signed((digits << shift) & 0xffff_ffff);
-            self.words[word + 1] += signed(digits >> (32 - shift));
-        } else {
-            self.sum.add(number);
+        let is_odd = |number: &f64| most < SMALL || !(number.abs() < LARGE);
+        for number in block.iter_mut().filter(|number| is_odd(number)) {
+            sum.add(*number);
+            *number = 0.0;
         }
     }
+}
 
-    fn deliver(&mut self) {
-        for (index, word) in self.words.iter_mut().enumerate().filter(|(_, word)| **word != 0) {
-            let exponent = 32 * index as i32 - 1074;
-            let (high, low) = (*word >> 32, *word & 0xffff_ffff);
-            self.sum.add(low as f64 * power_of_two(exponent));
-            self.sum.add(high as f64 * power_of_two(exponent + 32));
-            *word = 0;
+/// The largest absolute value; NaN if there is one.
+fn most(block: &[f64; BLOCK]) -> f64 {
+    let mut most = [0.0_f64; LANES];
+    for numbers in block.as_chunks::<LANES>().0 {
+        for (most, number) in most.iter_mut().zip(numbers) {
+            // Not less: so NaN comes in, and stays.
+            *most = if number.abs() <= *most { *most } else { number.abs() };
         }
-        self.room = ROOM;
     }
+    most.into_iter().fold(0.0, |most, number| if number <= most { most } else { number })
+}
 
-    /// Adds what is left.
-    pub(crate) fn finish(mut self) {
-        self.deliver();
+/// The least power of two that is greater than a positive number, which is not below the normal ones.
+fn power_above(number: f64) -> f64 {
+    f64::from_bits(((number.to_bits() >> 52) + 1) << 52)
+}
+
+/// Takes from each number its digits down to `2^-53` of `unit`, and gives their sum, which is exact.
+fn extract(block: &mut [f64; BLOCK], unit: f64) -> f64 {
+    let mut sums = [0.0; LANES];
+    for numbers in block.as_chunks_mut::<LANES>().0 {
+        for (sum, number) in sums.iter_mut().zip(numbers) {
+            let upper = (unit + *number) - unit;
+            *number -= upper;
+            *sum += upper;
+        }
     }
+    sums.iter().sum()
 }
 
 #[cfg(test)]
@@ -83,9 +73,11 @@ mod tests {
     fn both(numbers: &[f64]) -> (ExactSum, ExactSum) {
         let (mut single, mut many) = (ExactSum::default(), ExactSum::default());
         numbers.iter().for_each(|number| single.add(*number));
-        let mut blocks = Blocks::new(&mut many);
-        numbers.iter().for_each(|number| blocks.add(*number));
-        blocks.finish();
+        for numbers in numbers.chunks(BLOCK) {
+            let mut block = [0.0; BLOCK];
+            block[..numbers.len()].copy_from_slice(numbers);
+            add_block(&mut many, &mut block);
+        }
         (single, many)
     }
 
@@ -94,23 +86,35 @@ mod tests {
         let numbers = [5e-324, -1e-310, f64::MIN_POSITIVE, 1e271, -1e271, 8e270, f64::MAX, -1.0, 0.0, -0.0];
         let (single, many) = both(&numbers);
         assert_eq!(single.canonical(), many.canonical());
-        let (single, many) = both(&[f64::INFINITY, 1.0]);
-        assert_eq!(single.value(), many.value());
-        assert!(both(&[f64::NAN, 1.0]).1.value().is_nan());
+        for special in [f64::INFINITY, f64::NEG_INFINITY] {
+            let (single, many) = both(&[1.0, special, 1.0]);
+            assert_eq!(single.value(), many.value());
+        }
+        assert!(both(&[1.0, f64::NAN, 1.0]).1.value().is_nan());
+        assert!(both(&[f64::INFINITY, f64::NEG_INFINITY]).1.value().is_nan());
     }
 
     #[test]
-    fn more_numbers_than_fit_into_the_words() {
-        let (single, many) = both(&vec![-0.1; 10_000]);
-        assert_eq!(single.canonical(), many.canonical());
+    fn many_equal_numbers() {
+        for number in [-0.1, f64::MAX / 1e290, 5e-324, 1.0 - f64::EPSILON / 2.0, 1.0, 2.0 - f64::EPSILON] {
+            let (single, many) = both(&vec![number; 10_000]);
+            assert_eq!(single.canonical(), many.canonical(), "{number}");
+        }
     }
 
     proptest! {
         #[test]
-        fn the_sum_is_that_of_one_by_one(numbers in proptest::collection::vec(-1e300f64..1e300, 0..200),
+        fn the_sum_is_that_of_one_by_one(numbers in proptest::collection::vec(-1e300f64..1e300, 0..600),
                                          scale in 0u32..2000) {
             let scale = 2f64.powi(scale as i32 / 2 - 1000);
             let numbers: Vec<f64> = numbers.iter().map(|number| number * scale).collect();
+            let (single, many) = both(&numbers);
+            prop_assert_eq!(single.canonical(), many.canonical());
+        }
+
+        #[test]
+        fn numbers_of_all_magnitudes(numbers in proptest::collection::vec(any::<f64>(), 0..600)) {
+            let numbers: Vec<f64> = numbers.into_iter().filter(|number| number.abs() < 1e300).collect();
             let (single, many) = both(&numbers);
             prop_assert_eq!(single.canonical(), many.canonical());
         }

@@ -6,10 +6,10 @@ use datafusion_common::{Result, exec_err};
 use std::sync::Arc;
 
 use crate::aggregate::{Accumulate, Fit};
-use crate::bin_numbers::float_values;
 use crate::class_counts::{ClassCounts, Labels, Tally, target_argument};
 use crate::constants::Constants;
 use crate::grid::{CELLS, Grid, MOST_CELLS};
+use crate::numbers::float_values;
 use crate::numbers::number_argument;
 use crate::spec::{Parameter, Spec, optional, required};
 use crate::state::{StateReader, state_row, state_type};

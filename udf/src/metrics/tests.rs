@@ -3,6 +3,7 @@ use arrow::datatypes::{DataType, Float64Type};
 use datafusion_common::{Result, ScalarValue};
 use proptest::prelude::*;
 
+use super::counted::CountedMetric;
 use super::information::InformationValue;
 use super::psi::Psi;
 use super::ranking::{AUC, GINI, KS};
@@ -81,7 +82,7 @@ fn information_values_are_those_of_the_libraries() {
     let y = [1, 0, 1, 1, 0, 0, 1, 1, 1, 0, 1, 0];
     let with = |policy: &str| {
         let (x, y) = (StringArray::from(x.to_vec()), Int64Array::from(y.to_vec()));
-        value(&InformationValue, &[column(x), column(y), constant(policy)])
+        value(&CountedMetric::<InformationValue>::new(), &[column(x), column(y), constant(policy)])
     };
     assert_close(with("replace"), 0.4644162700559119);
     assert_close(with("replace_cell"), 0.507988827123047);
@@ -111,7 +112,7 @@ fn stability_is_that_of_toad() {
     let of = |actual: bool| -> Vec<&str> { rows.iter().filter(|row| row.1 == actual).map(|row| row.0).collect() };
     let bins = StringArray::from(rows.iter().map(|row| row.0).collect::<Vec<_>>());
     let actual = BooleanArray::from(rows.iter().map(|row| row.1).collect::<Vec<_>>());
-    assert_close(value(&PopulationStability, &[column(bins), column(actual)]), expected);
+    assert_close(value(&CountedMetric::<PopulationStability>::new(), &[column(bins), column(actual)]), expected);
 
     let counts = |bins: Vec<&str>| {
         let y = BooleanArray::from(vec![true; bins.len()]);
@@ -131,7 +132,7 @@ fn empty_bins_count_as_epsilon() {
     assert!(psi(&[numbers(&[1.0]), numbers(&[0.0, 3.0])]).unwrap_err().to_string().contains("the same bins"));
     assert!(psi(&[numbers(&[-1.0, 1.0]), numbers(&[0.0, 3.0])]).unwrap_err().to_string().contains("expected of psi"));
     let one_sided = [column(Int64Array::from(vec![1, 2])), column(BooleanArray::from(vec![true, true]))];
-    let error = value(&PopulationStability, &one_sided).unwrap_err().to_string();
+    let error = value(&CountedMetric::<PopulationStability>::new(), &one_sided).unwrap_err().to_string();
     assert!(error.contains("is_actual of population_stability must be both"), "{error}");
 }
 
@@ -149,8 +150,8 @@ proptest! {
         let weighted = [column(x.clone()), column(y.clone()), column(weight), constant(limit)];
         let plain = [column(x), column(y)];
         let fits: [(&dyn Fit, &[Given]); 6] = [
-            (&AUC, &weighted), (&KS, &weighted), (&GINI, &plain), (&KS, &plain), (&InformationValue, &plain),
-            (&PopulationStability, &plain),
+            (&AUC, &weighted), (&KS, &weighted), (&GINI, &plain), (&KS, &plain), (&CountedMetric::<InformationValue>::new(), &plain),
+            (&CountedMetric::<PopulationStability>::new(), &plain),
         ];
         for (kind, arguments) in fits {
             let whole = fit(kind, arguments).unwrap();

@@ -1,19 +1,15 @@
 //! `fit_negatives(item[, alpha])`: how often each item was chosen.
 
-use arrow::array::StructArray;
 use arrow::datatypes::DataType;
 use datafusion_common::Result;
 use datafusion_common::ScalarValue;
 
-use crate::aggregate::{Accumulate, Fit};
-use crate::categories::Options;
 use crate::constants::Constants;
-use crate::counting::{Counting, category_or_list, counting_type};
+use crate::counting::CountingFit;
 use crate::spec::{Spec, optional, required};
 
-/// The kind of the state, and its options.
+/// The kind of the state.
 pub(super) const KIND: &str = "negatives/1";
-pub(super) const OPTIONS: [&str; 1] = ["alpha"];
 
 static SPEC: Spec = Spec {
     name: "fit_negatives",
@@ -35,39 +31,17 @@ static SPEC: Spec = Spec {
 #[derive(Debug)]
 pub(super) struct FitNegatives;
 
-fn options(constants: &Constants) -> Result<Options> {
-    let alpha = constants.float_within("alpha", -10.0, 10.0)?.unwrap_or(0.75);
-    Ok(vec![(OPTIONS[0], ScalarValue::from(alpha))])
-}
+impl CountingFit for FitNegatives {
+    const KIND: &'static str = KIND;
+    const OPTIONS: &'static [(&'static str, DataType)] = &[("alpha", DataType::Float64)];
+    const LISTS: bool = true;
+    const KEEP_MISSING: bool = false;
 
-impl Fit for FitNegatives {
-    fn spec(&self) -> &'static Spec {
+    fn face(&self) -> &'static Spec {
         &SPEC
     }
 
-    fn coerce(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        let mut coerced = types.to_vec();
-        coerced[0] = category_or_list(&types[0]);
-        Ok(coerced)
-    }
-
-    fn state_type(&self, types: &[DataType]) -> Result<DataType> {
-        Ok(counting_type(&[(OPTIONS[0], DataType::Float64)], &types[0]))
-    }
-
-    fn check(&self, constants: &Constants) -> Result<()> {
-        options(constants).map(drop)
-    }
-
-    fn accumulate(&self, types: &[DataType], constants: &Constants) -> Result<Box<dyn Accumulate>> {
-        Ok(Box::new(Counting::new(KIND, options(constants)?, &types[0], false)))
-    }
-
-    fn kind(&self) -> Option<&'static str> {
-        Some(KIND)
-    }
-
-    fn resume(&self, state: &StructArray) -> Result<Box<dyn Accumulate>> {
-        Ok(Box::new(Counting::resume(KIND, &OPTIONS, state, false)?))
+    fn options(&self, constants: &Constants) -> Result<Vec<ScalarValue>> {
+        Ok(vec![ScalarValue::from(constants.float_within("alpha", -10.0, 10.0)?.unwrap_or(0.75))])
     }
 }

@@ -11,11 +11,11 @@ use hashbrown::HashSet;
 use std::sync::Arc;
 
 use super::alias::AliasTable;
-use super::fit::{KIND, OPTIONS};
+use super::fit::{FitNegatives, KIND};
 use crate::categories::{Categories, Fallback, categories_of, coerce_to, rows_of};
 use crate::category::category_argument;
 use crate::constants::Constants;
-use crate::counting::{element_of, read_counting};
+use crate::counting::{element_of, option_names, read_counting};
 use crate::scalar::Kernel;
 use crate::spec::{Spec, optional, required};
 use crate::stable_hash::{draw, hash_keys, unit};
@@ -84,7 +84,7 @@ impl Items {
     fn decode(states: &StructArray, row: usize) -> Result<Option<Self>> {
         let Some(reader) = StateReader::open(states, row, KIND)? else { return Ok(None) };
         let (categories, counts) = read_counting(&reader)?;
-        let alpha = reader.given(OPTIONS[0], reader.float(OPTIONS[0])?)?;
+        let alpha = reader.given("alpha", reader.float("alpha")?)?;
         let weights: Vec<f64> =
             counts.values()[..categories.known()].iter().map(|count| (*count as f64).powf(alpha)).collect();
         if weights.iter().any(|weight| !weight.is_finite() || *weight <= 0.0) {
@@ -92,7 +92,7 @@ impl Items {
         }
         let total: f64 = weights.iter().sum();
         let log_q = weights.iter().map(|weight| (weight / total).ln()).collect();
-        let (values, table) = (categories.values(), AliasTable::new(&weights));
+        let (values, table) = (categories.values()?, AliasTable::new(&weights));
         Ok(Some(Self { categories, values, weights, log_q, table }))
     }
 }
@@ -253,7 +253,7 @@ impl Kernel for NegativeSamples {
 
     fn result(&self, fields: &[FieldRef], constants: &Constants) -> Result<FieldRef> {
         let options = options(constants)?;
-        check_state_type(SPEC.name, fields[0].data_type(), &OPTIONS)?;
+        check_state_type(SPEC.name, fields[0].data_type(), &option_names::<FitNegatives>())?;
         Ok(Arc::new(Field::new(SPEC.name, item_type(fields[0].data_type(), options.log_q), true)))
     }
 

@@ -6,10 +6,11 @@ use arrow::datatypes::{DataType, Int64Type};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion_common::{Result, exec_err, plan_err};
 
-use crate::bin_numbers::{BinNumbers, float_values, interval};
+use crate::bin_numbers::{BinNumbers, interval};
 use crate::category_counts::read_categories;
 use crate::category_table::{CategoryTable, applied_type};
 use crate::class_counts::{ClassCounts, read_counts};
+use crate::numbers::float_values;
 use crate::numbers::{Closed, number_argument};
 use crate::optimal::{categorical, numeric};
 use crate::sign::Sign;
@@ -123,9 +124,8 @@ impl FittedBins {
         match &self.lookup {
             Lookup::Number { numbers, .. } => Ok(numbers.map(&float_values(x)?, of_bins)),
             Lookup::Category { table, groups, .. } => {
-                let mut of_categories: Vec<T> = groups.iter().map(|group| of_bins[*group]).collect();
-                of_categories.extend([unseen, of_bins[of_bins.len() - 1]]);
-                table.map(x, &of_categories)
+                let of_categories: Vec<T> = groups.iter().map(|group| of_bins[*group]).collect();
+                table.map(x, &of_categories, unseen, of_bins[of_bins.len() - 1])
             }
         }
     }

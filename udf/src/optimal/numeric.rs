@@ -6,10 +6,11 @@ use datafusion_common::{Result, exec_err};
 use std::sync::Arc;
 
 use crate::aggregate::{Accumulate, Fit};
-use crate::bin_numbers::{BinNumbers, float_values, special_option};
+use crate::bin_numbers::{BinNumbers, special_option};
 use crate::class_counts::{ClassCounts, Labels, read_counts, target_argument};
 use crate::constants::Constants;
 use crate::grid::{CELLS, Grid, MOST_CELLS};
+use crate::numbers::float_values;
 use crate::numbers::{Closed, number_argument};
 use crate::optimal::fitted::{counts_list, counts_type, no_result, result_columns, result_fields};
 use crate::optimal::options::{

@@ -7,10 +7,9 @@ use datafusion_expr::ColumnarValue;
 use std::sync::Arc;
 
 use crate::constants::Constants;
-use crate::numbers::number_argument;
+use crate::numbers::{float_values, number_argument};
 use crate::quantile::distribution::{Distribution, Interpolation, interpolation_parameter};
 use crate::quantile::fit::QuantileSketch;
-use crate::quantile::values::numbers;
 use crate::scalar::Kernel;
 use crate::spec::{Spec, required};
 use crate::state::{StateCache, check_state_type};
@@ -51,7 +50,7 @@ fn each(
     rows: usize,
     value: impl Fn(&Distribution, f64) -> Result<Option<f64>>,
 ) -> Result<ArrayRef> {
-    let values = numbers(&arguments[1].to_array(rows)?)?;
+    let values = float_values(&arguments[1].to_array(rows)?)?;
     cache.apply(&arguments[0], rows, &DataType::Float64, outcome::<QuantileSketch>, |found, range| {
         let part = values.slice(range.start, range.len());
         let value = |number: Option<f64>| match number.filter(|number| !number.is_nan()) {

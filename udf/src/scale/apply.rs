@@ -8,8 +8,7 @@ use datafusion_expr::ColumnarValue;
 use std::sync::Arc;
 
 use crate::constants::Constants;
-use crate::numbers::number_argument;
-use crate::quantile::numbers;
+use crate::numbers::{float_values, number_argument};
 use crate::scalar::Kernel;
 use crate::scale::fits::{MaxAbs, MinMax, Robust, Standard};
 use crate::spec::{Spec, optional, required};
@@ -163,7 +162,7 @@ impl Kernel for ScaleApply {
 
     fn evaluate(&self, arguments: &[ColumnarValue], rows: usize, constants: &Constants) -> Result<ArrayRef> {
         let options = Options::read(constants)?;
-        let values = numbers(&arguments[1].to_array(rows)?)?;
+        let values = float_values(&arguments[1].to_array(rows)?)?;
         self.cache.apply(&arguments[0], rows, &DataType::Float64, Scaler::read, |scaler, range| {
             options.apply(scaler, &values.slice(range.start, range.len()))
         })

@@ -8,8 +8,8 @@ use datafusion_common::{Result, exec_err, plan_err};
 use crate::aggregate::{Accumulate, Fit};
 use crate::category::{category_argument, category_type};
 use crate::constants::Constants;
-use crate::exact_sum::{Blocks, ExactSum};
-use crate::numbers::number_argument;
+use crate::exact_sum::{BLOCK, ExactSum, add_block};
+use crate::numbers::{for_each_block, number_argument};
 use crate::quantile::{Distribution, EPSILON, Interpolation, MERGEABLE, METHOD, Sketch};
 use crate::scale::moments::{is_moderate, mean, sum_column};
 use crate::scale::text_impute::TextImputer;
@@ -235,16 +235,20 @@ impl Statistic for Values {
             Strategy::Mean => is_moderate(value),
             _ => !value.is_nan(),
         };
-        let found = || values.iter().flatten().filter(|value| is_value(*value));
-        let rows = found().count() as u64;
-        match self.strategy {
-            Strategy::Mean => {
-                let mut sum = Blocks::new(&mut self.sum);
-                found().for_each(|value| sum.add(value));
-                sum.finish();
+        let mut rows = 0;
+        for_each_block(values, |block| {
+            let (mut numbers, mut count) = ([0.0; BLOCK], 0);
+            for (number, value) in numbers.iter_mut().zip(block) {
+                count += u64::from(is_value(*value));
+                *number = if is_value(*value) { *value } else { 0.0 };
             }
-            Strategy::Median | Strategy::Mode => self.sketch.update(values, false),
-            Strategy::Constant => {}
+            rows += count;
+            if self.strategy == Strategy::Mean {
+                add_block(&mut self.sum, &mut numbers);
+            }
+        });
+        if matches!(self.strategy, Strategy::Median | Strategy::Mode) {
+            self.sketch.update(values, false);
         }
         self.rows += rows;
         self.missing += values.len() as u64 - rows;

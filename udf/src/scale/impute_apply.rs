@@ -9,7 +9,7 @@ use datafusion_expr::ColumnarValue;
 use std::sync::Arc;
 
 use crate::constants::Constants;
-use crate::quantile::numbers;
+use crate::numbers::{float_values, for_each_block};
 use crate::scalar::Kernel;
 use crate::scale::impute::{NumberImputer, imputer_argument, is_text};
 use crate::scale::text_impute;
@@ -57,11 +57,10 @@ impl Fill {
             Self::Number(Some(fill)) => {
                 let numbers = cast(values, &DataType::Float64)?;
                 let numbers = numbers.as_primitive::<Float64Type>();
-                let known = |value: f64| if value.is_nan() { *fill } else { value };
-                let filled: Vec<f64> = match numbers.null_count() {
-                    0 => numbers.values().iter().map(|value| known(*value)).collect(),
-                    _ => numbers.iter().map(|value| value.map_or(*fill, known)).collect(),
-                };
+                let mut filled: Vec<f64> = Vec::with_capacity(numbers.len());
+                for_each_block(numbers, |block| {
+                    filled.extend(block.iter().map(|value| if value.is_nan() { *fill } else { *value }));
+                });
                 Ok(Arc::new(Float64Array::from(filled)))
             }
             Self::Text(Some(fill)) => {
@@ -162,7 +161,7 @@ impl Kernel for MissingIndicator {
         if values.data_type() != &DataType::Float64 {
             return Ok(Arc::new(BooleanArray::new(nulls, None)));
         }
-        let values = numbers(&values)?;
+        let values = float_values(&values)?;
         let nan = BooleanBuffer::collect_bool(values.len(), |row| values.values()[row].is_nan());
         Ok(Arc::new(BooleanArray::new(&nulls | &nan, None)))
     }

@@ -1,13 +1,14 @@
 //! The mean and the variance of a column from sums without rounding: the only roundings are those of the last
 //! quotients, so that neither a large mean nor the order of the rows costs a digit.
 
-use arrow::array::{Array, ArrayRef, Float64Array};
+use arrow::array::{ArrayRef, Float64Array};
 use arrow::datatypes::DataType;
 use datafusion_common::Result;
 use std::sync::Arc;
 
 use crate::constants::Constants;
-use crate::exact_sum::{Blocks, ExactSum};
+use crate::exact_sum::{BLOCK, ExactSum, add_block};
+use crate::numbers::for_each_block;
 use crate::state::{StateReader, list_of, one_list};
 use crate::summary::{Columns, Statistic, count};
 
@@ -26,23 +27,28 @@ pub(crate) fn is_moderate(number: f64) -> bool {
     number.abs() <= 1e290
 }
 
+/// Numbers up to this can be split in two halves, and their product is finite.
+const SAFE: f64 = 1e140;
+
 /// The product of two numbers without rounding, as the rounded product and the rest (Dekker, 1971); the rest is only
 /// exact where it does not fall below the smallest numbers.
 fn product(left: f64, right: f64) -> (f64, f64) {
-    const SPLIT: f64 = 134_217_729.0; // 2^27 + 1
-    const SAFE: f64 = 1e140;
+    if left.abs() <= SAFE && right.abs() <= SAFE {
+        return safe_product(left, right);
+    }
     let high = left * right;
-    if !high.is_finite() {
-        return (high, 0.0);
-    }
-    if left.abs() > SAFE || right.abs() > SAFE {
-        return (high, left.mul_add(right, -high));
-    }
+    (high, if high.is_finite() { left.mul_add(right, -high) } else { 0.0 })
+}
+
+/// [`product`] of numbers up to [`SAFE`].
+#[inline]
+fn safe_product(left: f64, right: f64) -> (f64, f64) {
+    const SPLIT: f64 = 134_217_729.0; // 2^27 + 1
     let halves = |number: f64| {
         let upper = SPLIT * number - (SPLIT * number - number);
         (upper, number - upper)
     };
-    let ((a, b), (c, d)) = (halves(left), halves(right));
+    let (high, (a, b), (c, d)) = (left * right, halves(left), halves(right));
     (high, ((a * c - high) + a * d + b * c) + b * d)
 }
 
@@ -128,23 +134,24 @@ impl Statistic for Moments {
 
     fn update(&mut self, values: &Float64Array, _finite: bool) {
         let mut rows = 0;
-        let (mut sum, mut squares) = (Blocks::new(&mut self.sum), Blocks::new(&mut self.squares));
-        let mut add = |value: f64| {
-            if is_moderate(value) {
-                rows += 1;
-                sum.add(value);
-                let (high, low) = product(value, value);
-                squares.add(high);
-                squares.add(low);
+        for_each_block(values, |block| {
+            let (mut numbers, mut highs, mut lows) = ([0.0; BLOCK], [0.0; BLOCK], [0.0; BLOCK]);
+            let (mut count, mut safe) = (0, true);
+            for (number, value) in numbers.iter_mut().zip(block) {
+                count += u64::from(is_moderate(*value));
+                *number = if is_moderate(*value) { *value } else { 0.0 };
+                safe &= number.abs() <= SAFE;
             }
-        };
-        if values.null_count() == 0 {
-            values.values().iter().for_each(|value| add(*value));
-        } else {
-            values.iter().flatten().for_each(add);
-        }
-        sum.finish();
-        squares.finish();
+            let squares = numbers.iter().zip(highs.iter_mut().zip(&mut lows));
+            match safe {
+                true => squares.for_each(|(number, (high, low))| (*high, *low) = safe_product(*number, *number)),
+                false => squares.for_each(|(number, (high, low))| (*high, *low) = product(*number, *number)),
+            }
+            rows += count;
+            add_block(&mut self.sum, &mut numbers);
+            add_block(&mut self.squares, &mut highs);
+            add_block(&mut self.squares, &mut lows);
+        });
         self.rows += rows;
         self.missing += values.len() as u64 - rows;
     }

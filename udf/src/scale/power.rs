@@ -8,8 +8,7 @@ use datafusion_expr::ColumnarValue;
 use std::sync::Arc;
 
 use crate::constants::Constants;
-use crate::numbers::number_argument;
-use crate::quantile::numbers;
+use crate::numbers::{float_values, number_argument};
 use crate::scalar::Kernel;
 use crate::spec::{Spec, optional, required};
 
@@ -96,7 +95,7 @@ impl Kernel for PowerTransform {
 
     fn evaluate(&self, arguments: &[ColumnarValue], rows: usize, constants: &Constants) -> Result<ArrayRef> {
         let family = constants.choice("kind", &FAMILIES)?.unwrap_or(Family::YeoJohnson);
-        let values = numbers(&arguments[0].to_array(rows)?)?;
+        let values = float_values(&arguments[0].to_array(rows)?)?;
         let Some(lambda) = lambda(constants)? else { return Ok(Arc::new(Float64Array::new_null(rows))) };
         let transformed: Float64Array = match family {
             Family::YeoJohnson => unary(&values, |value| yeo_johnson(value, lambda)),
@@ -124,7 +123,7 @@ impl Kernel for LogOnePlus {
     }
 
     fn evaluate(&self, arguments: &[ColumnarValue], rows: usize, _constants: &Constants) -> Result<ArrayRef> {
-        let values = numbers(&arguments[0].to_array(rows)?)?;
+        let values = float_values(&arguments[0].to_array(rows)?)?;
         let logarithms: Float64Array = unary(&values, f64::ln_1p);
         Ok(Arc::new(logarithms))
     }

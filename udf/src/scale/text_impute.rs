@@ -1,7 +1,7 @@
 //! The part of `fit_imputer` for texts: each distinct text is counted, so that the state grows with the distinct texts.
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, StringArray, StructArray, new_null_array};
-use arrow::compute::{cast, take};
+use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use datafusion_common::{Result, exec_err};
 use std::sync::Arc;
@@ -126,7 +126,7 @@ impl Texts {
 
     fn row(&self, partial: bool) -> Result<StructArray> {
         let order = self.index.sorted();
-        let texts = take(&self.index.values(), &arrow::array::UInt32Array::from(order.clone()), None)?;
+        let texts = self.index.values_of(order.iter().copied())?;
         let counts = Int64Array::from_iter_values(order.iter().map(|number| self.counts[*number as usize] as i64));
         let fill = match self.options.strategy {
             Strategy::Constant => self.options.fill.clone(),

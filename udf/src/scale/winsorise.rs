@@ -9,10 +9,8 @@ use datafusion_expr::ColumnarValue;
 use std::sync::Arc;
 
 use crate::constants::Constants;
-use crate::numbers::number_argument;
-use crate::quantile::{
-    Distribution, EPSILON, Interpolation, MERGEABLE, METHOD, Sketch, interpolation_parameter, numbers,
-};
+use crate::numbers::{float_values, number_argument};
+use crate::quantile::{Distribution, EPSILON, Interpolation, MERGEABLE, METHOD, Sketch, interpolation_parameter};
 use crate::scalar::Kernel;
 use crate::scale::fits::{read_shares, resume_shares};
 use crate::spec::{Parameter, Spec, optional, required};
@@ -153,7 +151,7 @@ impl<const Z: bool> Kernel for WinsoriseApply<Z> {
     }
 
     fn evaluate(&self, arguments: &[ColumnarValue], rows: usize, _constants: &Constants) -> Result<ArrayRef> {
-        let values = numbers(&arguments[1].to_array(rows)?)?;
+        let values = float_values(&arguments[1].to_array(rows)?)?;
         self.cache.apply(&arguments[0], rows, &DataType::Float64, read_bounds, |bounds, range| {
             let part = values.slice(range.start, range.len());
             Ok(match bounds {

@@ -1,7 +1,7 @@
 //! `fit_target_encoding`: the statistics that every target encoding is made of.
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StructArray, UInt32Array};
-use arrow::compute::{cast, take};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StructArray};
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
 use datafusion_common::ScalarValue;
 use datafusion_common::{Result, exec_err, plan_err};
@@ -466,7 +466,7 @@ impl Accumulate for Fitting {
             None => self.tally.number_columns(&slots)?,
             Some(classes) => {
                 let order = if self.classes_given { (0..classes.len() as u32).collect() } else { classes.sorted() };
-                let values = take(&classes.values(), &UInt32Array::from(order.clone()), None)?;
+                let values = classes.values_of(order.iter().copied())?;
                 columns.push((CLASSES_GIVEN, Arc::new(BooleanArray::from(vec![self.classes_given]))));
                 columns.push((CLASSES, one_list(values)));
                 let order: Vec<usize> = order.into_iter().map(|class| class as usize).collect();
@@ -476,6 +476,13 @@ impl Accumulate for Fitting {
         columns.push((VALUES, one_list(values)));
         columns.extend(sums);
         state_row(KIND, columns)
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef> {
+        if self.target == Target::Binary {
+            self.tally.total_classes().check_classes(SPEC.name)?;
+        }
+        Ok(Arc::new(self.state()?))
     }
 
     fn size(&self) -> usize {

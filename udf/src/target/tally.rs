@@ -8,6 +8,7 @@ use datafusion_common::{Result, exec_err};
 use std::sync::Arc;
 
 use super::statistics::{Summary, add_product};
+use crate::class_counts::ClassCounts;
 use crate::exact_sum::ExactSum;
 use crate::state::{StateReader, list_of, one_list};
 
@@ -120,6 +121,16 @@ impl Tally {
             sums[cell].add(number);
             add_product(&mut squares[cell], number, number);
         }
+    }
+
+    /// How many rows of a binary target are events, and how many are not.
+    pub(super) fn total_classes(&self) -> ClassCounts {
+        let total = |counts: &[i64]| counts.iter().fold(0_u64, |sum, count| sum.saturating_add_signed(*count));
+        let events = match &self.sums {
+            Sums::Events(events) => total(events),
+            Sums::Exact(..) | Sums::Classes(_) => 0,
+        };
+        ClassCounts { events, non_events: total(&self.counts).saturating_sub(events) }
     }
 
     /// Counts a row of a class.

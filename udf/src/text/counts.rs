@@ -1,8 +1,7 @@
 //! `token_counts(tokens)` and `tf(counts[, kind])`: how often each token occurs in a document.
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, ListArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, ListArray};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
-use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, FieldRef, Int64Type};
 use datafusion_common::{Result, exec_err, plan_err};
 use datafusion_expr::ColumnarValue;
@@ -104,7 +103,7 @@ fn token_counts(lists: &TokenLists) -> Result<ArrayRef> {
         }
         lengths.push(places.len() - start);
     }
-    let tokens = take(&index.values(), &UInt32Array::from(places), None)?;
+    let tokens = index.values_of(places.iter().copied())?;
     let counts: ArrayRef = Arc::new(Int64Array::from(counts));
     lists_of(vec![("token", tokens), ("count", counts)], OffsetBuffer::from_lengths(lengths), lists.nulls())
 }

@@ -4,8 +4,7 @@ mod options;
 #[cfg(test)]
 mod tests;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StructArray, UInt32Array};
-use arrow::compute::take;
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StructArray};
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion_common::{Result, exec_err};
 use std::sync::Arc;
@@ -282,7 +281,7 @@ impl Accumulate for DocumentFrequencies {
             Arc::new(Int64Array::from_iter_values(order.iter().map(|number| read(&self.terms[*number as usize]))))
         };
         let (documents, counts) = (of(|term| term.documents), of(|term| term.count));
-        let keys = take(&self.keys.values(), &UInt32Array::from(order), None)?;
+        let keys = self.keys.values_of(order.iter().copied())?;
         let missing = |data_type: &DataType| arrow::array::new_null_array(data_type, keys.len());
         let (terms, buckets) = match self.options.dims {
             None => (Arc::clone(&keys), missing(&DataType::Int64)),

@@ -139,7 +139,7 @@ fn check_options(kind: Kind, constants: &Constants) -> Result<()> {
     only(&["lo", "hi"], &[Kind::Char, Kind::CharInWord], "'char' or 'char_wb'")?;
     only(&["min_length", "stop_words"], &words, "'word', 'whitespace', 'regex' or 'segment'")?;
     if kind == Kind::Segment && !SEGMENTS {
-        return Err(constants.error("kind", "can be 'segment' only in a build with the cargo feature 'segment'"));
+        return Err(constants.error("kind", "can be 'segment' only in a build with `--features sluice-cli/segment`, or of the library with its feature 'segment'"));
     }
     Ok(())
 }

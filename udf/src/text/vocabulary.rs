@@ -129,7 +129,7 @@ impl Vocabulary {
     fn table(&self) -> Result<ArrayRef> {
         let count = self.weights.len();
         let (terms, indices): (ArrayRef, Int32Array) = match &self.terms {
-            Terms::Texts(texts) => (texts.values(), (0..count as i32).collect::<Vec<_>>().into()),
+            Terms::Texts(texts) => (texts.values()?, (0..count as i32).collect::<Vec<_>>().into()),
             Terms::Buckets { numbers, .. } => (
                 Arc::new(StringArray::new_null(count)),
                 numbers.iter().map(|bucket| *bucket as i32).collect::<Vec<_>>().into(),

@@ -120,9 +120,7 @@ fn apply(weights: &Weights, x: &ArrayRef, unseen: Fallback, missing: Fallback) -
         Fallback::Weight => weights.missing.unwrap_or(of_unseen),
         other => value(other, MISSING_BITS),
     };
-    let mut table = weights.weights.clone();
-    table.extend([of_unseen, of_missing]);
-    let mapped = weights.table.map(x, &table)?;
+    let mapped = weights.table.map(x, &weights.weights, of_unseen, of_missing)?;
     if !of_unseen.is_nan() && !of_missing.is_nan() {
         return Ok(Arc::new(Float64Array::from(mapped)));
     }

@@ -195,7 +195,7 @@ fn wrong_options_are_refused() {
 #[test]
 fn a_build_without_dictionaries_refuses_to_segment() {
     let refused = tokens_by(constant("你好"), &[("kind", constant("segment"))]).unwrap_err().to_string();
-    assert!(refused.contains("only in a build with the cargo feature 'segment'"), "{refused}");
+    assert!(refused.contains("only in a build with `--features sluice-cli/segment`"), "{refused}");
 }
 
 #[cfg(feature = "segment")]
