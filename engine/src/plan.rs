@@ -1,5 +1,7 @@
 //! From logical to physical plans: DataFusion's planner, with the nodes that Sluice adds.
 
+mod quiet_subqueries;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,6 +15,8 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 
 use crate::storage::StoreRegistry;
 use crate::write::{CopyExec, WriteExtensionPlanner, plan_copy};
+
+pub(crate) use self::quiet_subqueries::QuietSubqueries;
 
 /// DataFusion's planner with Sluice's nodes.
 #[derive(Debug)]

@@ -12,11 +12,12 @@ use datafusion::execution::SessionState;
 use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
 
 use crate::config::SluiceConfig;
 use crate::error::Result;
-use crate::plan::SluiceQueryPlanner;
+use crate::plan::{QuietSubqueries, SluiceQueryPlanner};
 use crate::storage::{StorageOptions, StoreRegistry};
 
 pub use functions::FunctionSet;
@@ -115,8 +116,12 @@ impl EngineProfile {
     fn state_builder(&self, config: SessionConfig) -> SessionStateBuilder {
         let functions = &self.functions;
         let planner: Arc<dyn QueryPlanner + Send + Sync> = Arc::new(SluiceQueryPlanner::new(self.stores()));
+        let mut optimizer = PhysicalOptimizer::new();
+        // First, before expressions move from projections into scans.
+        optimizer.rules.insert(0, Arc::new(QuietSubqueries));
         SessionStateBuilder::new()
             .with_default_features()
+            .with_physical_optimizer_rules(optimizer.rules)
             .with_config(config)
             .with_runtime_env(self.runtime_env())
             .with_query_planner(planner)

@@ -58,16 +58,17 @@ impl Statistic for Extent {
 
     fn update(&mut self, values: &Float64Array, finite: bool) {
         let (mut rows, mut least, mut most) = (0_u64, [f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
+        let known = |value: f64| if finite && value.is_infinite() { f64::NAN } else { value };
         for_each_block(values, |block| {
+            rows += block.iter().map(|value| u64::from(!known(*value).is_nan())).sum::<u64>();
             let (lanes, rest) = block.as_chunks::<LANES>();
             let mut last = [f64::NAN; LANES];
             last[..rest.len()].copy_from_slice(rest);
             for values in lanes.iter().chain([&last]) {
-                for (lane, value) in values.iter().enumerate() {
-                    let value = if finite && value.is_infinite() { f64::NAN } else { *value };
-                    rows += u64::from(!value.is_nan());
-                    least[lane] = if value < least[lane] { value } else { least[lane] };
-                    most[lane] = if value > most[lane] { value } else { most[lane] };
+                for ((least, most), value) in least.iter_mut().zip(&mut most).zip(values) {
+                    let value = known(*value);
+                    *least = if value < *least { value } else { *least };
+                    *most = if value > *most { value } else { *most };
                 }
             }
         });

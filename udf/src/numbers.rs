@@ -62,7 +62,9 @@ pub(crate) fn for_each_block(values: &Float64Array, mut each: impl FnMut(&[f64])
         for (known, values) in known.chunks_mut(WORD).zip(block.chunks(WORD)) {
             let valid = words.next().unwrap_or(0);
             for (place, (known, value)) in known.iter_mut().zip(values).enumerate() {
-                *known = if valid >> place & 1 == 1 { *value } else { f64::NAN };
+                // All bits set are a NaN.
+                let null = (valid >> place & 1).wrapping_sub(1);
+                *known = f64::from_bits(value.to_bits() | null);
             }
         }
         each(&known[..block.len()]);

@@ -50,3 +50,20 @@ async fn new_files_of_others_show_at_once() {
     std::fs::write(data.join("b.csv"), "v\n2\n3\n").unwrap();
     assert_eq!(session.table("t").await.unwrap().count().await.unwrap(), 3);
 }
+
+#[tokio::test]
+async fn a_fitted_state_is_not_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = session(folder.path()).await;
+    session
+        .sql("CREATE TABLE t AS SELECT * FROM (VALUES ('north', 0), ('south', 1), ('south', 0)) AS t(c, y)")
+        .await
+        .unwrap();
+    let apply = "SELECT woe_apply((SELECT fit_woe(c, y) FROM t), c) AS w, (SELECT max(c) FROM t) AS m FROM t";
+    let rows = session.sql(apply).await.unwrap().collect().await.unwrap();
+    assert_eq!(rows.iter().map(|rows| rows.num_rows()).sum::<usize>(), 3);
+    let plan = session.sql(&format!("EXPLAIN ANALYZE {apply}")).await.unwrap().to_string().await.unwrap();
+    assert!(plan.contains("scalar_subquery(…)") && !plan.contains("north"), "{plan}");
+    // A plain value is short, and shown.
+    assert!(plan.contains("scalar_subquery(south)"), "{plan}");
+}
