@@ -26,8 +26,7 @@ pub(crate) fn add_block(sum: &mut ExactSum, block: &mut [f64; BLOCK]) {
         if most == 0.0 {
             return;
         }
-        // NaN is not below, either.
-        let is_odd = |number: &f64| most < SMALL || !(number.abs() < LARGE);
+        let is_odd = |number: &f64| most < SMALL || number.is_nan() || number.abs() >= LARGE;
         for number in block.iter_mut().filter(|number| is_odd(number)) {
             sum.add(*number);
             *number = 0.0;
