@@ -6,6 +6,7 @@ mod client;
 mod ddl;
 mod engine;
 mod files;
+pub mod in_process;
 mod launch;
 mod prepared;
 mod reads;

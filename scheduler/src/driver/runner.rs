@@ -20,7 +20,8 @@ use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use sluice::config::SluiceConfig;
 use sluice::profile::EngineProfile;
-use sluice::session::{LocalRunner, Runner, StageInfo};
+use sluice::session::{LocalRunner, Runner, StageInfo, in_process};
+use sluice::skew;
 use sluice::stream::{self, RowSink};
 use sluice::{Error, ErrorCode, Result};
 use tokio::sync::broadcast::error::RecvError;
@@ -68,7 +69,11 @@ impl Runner for ClusterRunner {
         let plan = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;
         let plan = match plan {
             LogicalPlan::Analyze(analyze) => return explain::analyze(self, context, analyze).await,
-            LogicalPlan::Explain(_) => return LocalRunner.run(context, plan).await,
+            LogicalPlan::Explain(_) => {
+                let (context, broadcast) = self.job_context(context, &plan, self.cluster.cores().await).await?;
+                let partitions = context.copied_config().target_partitions();
+                return in_process::run(&context, plan, partitions, broadcast).await;
+            }
             other => scalar_subqueries::inline(self, context, other).await?,
         };
         let plan = match plan {
@@ -134,7 +139,10 @@ impl ClusterRunner {
             }
             () = self.job.killed() => return Err(killed()),
         };
-        let context = Arc::new(self.job_context(context, plan, cores).await?);
+        let (context, broadcast) = self.job_context(context, plan, cores).await?;
+        let partitions = context.copied_config().target_partitions();
+        let handled = skew::handle(&context, plan.clone(), partitions, broadcast).await?;
+        let (context, plan) = (Arc::new(context), &handled.plan);
         let empty_stages_at_most = SPARE_EMPTY_STAGES + 3 * count_nodes(plan)?;
         let mut removals = self.cluster.removals();
         let (id, mut statuses) = self.cluster.submit(self.job.name(), context, plan).await?;
@@ -210,7 +218,13 @@ impl ClusterRunner {
     }
 
     /// The session as the job sees it: its settings, with what Ballista needs and the partitions that the input is worth.
-    async fn job_context(&self, context: &SessionContext, plan: &LogicalPlan, cores: usize) -> Result<SessionContext> {
+    /// With it the size up to which a side of a join is sent to every task.
+    async fn job_context(
+        &self,
+        context: &SessionContext,
+        plan: &LogicalPlan,
+        cores: usize,
+    ) -> Result<(SessionContext, u64)> {
         let state = context.state();
         let sluice = SluiceConfig::of(state.config());
         let session_partitions = state.config().target_partitions();
@@ -242,10 +256,8 @@ impl ClusterRunner {
         options.set("ballista.planner.adaptive.enabled", "true")?;
         // On, it costs a round of tasks before each join, which small joins do not win back.
         options.set("ballista.optimizer.stage_build_side", "false")?;
-        options.set(
-            "ballista.optimizer.broadcast_join_threshold_bytes",
-            &sluice.cluster_broadcast_limit_bytes().to_string(),
-        )?;
+        let broadcast = sluice.cluster_broadcast_limit_bytes();
+        options.set("ballista.optimizer.broadcast_join_threshold_bytes", &broadcast.to_string())?;
         options.set(
             "ballista.optimizer.hash_join_max_build_partition_bytes",
             &sluice.cluster_hash_join_limit_bytes().to_string(),
@@ -258,7 +270,7 @@ impl ClusterRunner {
             .with_session_id(uuid::Uuid::new_v4().to_string())
             .with_config(config)
             .build();
-        Ok(SessionContext::new_with_state(state))
+        Ok((SessionContext::new_with_state(state), broadcast))
     }
 
     pub(crate) fn cluster(&self) -> &Cluster {
