@@ -6,7 +6,6 @@ mod client;
 mod ddl;
 mod engine;
 mod files;
-pub mod in_process;
 mod launch;
 mod prepared;
 mod reads;

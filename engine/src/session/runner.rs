@@ -1,11 +1,11 @@
 //! Who runs a plan: this process, or a cluster.
 
 use async_trait::async_trait;
+use datafusion::dataframe::DataFrame;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 
-use super::in_process;
 use crate::error::Result;
 
 /// Runs plans that give rows.
@@ -22,9 +22,6 @@ pub struct LocalRunner;
 #[async_trait]
 impl Runner for LocalRunner {
     async fn run(&self, context: &SessionContext, plan: LogicalPlan) -> Result<SendableRecordBatchStream> {
-        let config = context.copied_config();
-        // What one task builds a join's table of by itself is not exchanged.
-        let collected = config.options().optimizer.hash_join_single_partition_threshold as u64;
-        in_process::run(context, plan, config.target_partitions(), collected).await
+        Ok(DataFrame::new(context.state(), plan).execute_stream().await?)
     }
 }

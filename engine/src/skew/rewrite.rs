@@ -6,67 +6,55 @@ use datafusion::common::NullEquality;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Aggregate, Expr, Join, JoinType, LogicalPlan};
-use datafusion::prelude::SessionContext;
 
 use super::distinct;
+use super::hint::{self, SkewHint};
 use super::join::{self, Which};
 use super::judge::{self, Forecast, Plan, WORTHWHILE};
 use super::lineage::{is_chain, source_of};
 use super::report::SkewNote;
 use super::sample::KeySample;
+use super::scope::SkewScope;
 use super::size::TableSizes;
 use crate::config::{SluiceConfig, Switch};
 use crate::error::Result;
 
-/// A plan whose skewed nodes are rewritten.
-#[derive(Debug, Clone)]
-pub struct Handled {
-    /// The plan; the one that was given, where no node was rewritten.
-    pub plan: LogicalPlan,
-    /// What was found.
-    pub notes: Vec<SkewNote>,
-}
-
-/// Rewrites the skewed nodes of `plan` for exchanges of `partitions` partitions.
+/// Rewrites the skewed nodes of `plan`, which is optimised, for exchanges of the session's number of partitions.
 ///
-/// `broadcast_bytes` is the size up to which one side of a join is sent to every task, so that no exchange is skewed.
-pub async fn handle(
-    context: &SessionContext,
-    plan: LogicalPlan,
-    partitions: usize,
-    broadcast_bytes: u64,
-) -> Result<Handled> {
-    let state = context.state();
+/// Gives the plan, optimised again where a node was rewritten, and what was found.
+pub(crate) async fn handle(state: &SessionState, plan: LogicalPlan) -> Result<(LogicalPlan, Vec<SkewNote>)> {
+    let (plan, hints) = hint::take(plan)?;
     let settings = SluiceConfig::of(state.config());
     let mode = settings.skew_mode();
-    if mode == Switch::Off || partitions < 2 || !concerns(&plan)? {
-        return Ok(Handled { plan, notes: Vec::new() });
+    let partitions = state.config().target_partitions();
+    if mode == Switch::Off || partitions < 2 || !plan.exists(|node| Ok(is_candidate(node)))? {
+        return Ok((plan, Vec::new()));
     }
-    let optimized = state.optimize(&plan)?;
     let least_bytes = if mode == Switch::On { 0 } else { settings.skew_min_input_bytes() };
     let mut search = Search {
-        state: &state,
+        state,
         partitions,
         least_bytes,
-        broadcast_bytes,
+        broadcast_bytes: SkewScope::broadcast_bytes(state.config()),
         copies: settings.skew_copies_percent() as f64 / 100.0,
+        hints,
         sizes: TableSizes::default(),
         samples: HashMap::new(),
         notes: Vec::new(),
     };
     let mut nodes = Vec::new();
-    collect(&optimized, &mut nodes);
+    collect(&plan, &mut nodes);
     let mut decisions = Vec::with_capacity(nodes.len());
     for node in nodes {
         decisions.push(search.decide(&node).await?);
     }
     let notes = search.notes;
     if decisions.iter().all(Option::is_none) {
-        return Ok(Handled { plan, notes });
+        return Ok((plan, notes));
     }
     let mut number = 0;
     let mut decisions = decisions.into_iter();
-    let rewritten = optimized.transform_up(|node| {
+    let rewritten = plan.transform_up(|node| {
         if !is_candidate(&node) {
             return Ok(Transformed::no(node));
         }
@@ -76,23 +64,9 @@ pub async fn handle(
             None => Ok(Transformed::no(node)),
         }
     })?;
-    tracing::debug!(plan = %rewritten.data.display_indent(), "rewritten for skewed keys");
-    Ok(Handled { plan: rewritten.data, notes })
-}
-
-/// Whether a plan has a node that might be rewritten.
-fn concerns(plan: &LogicalPlan) -> Result<bool> {
-    Ok(plan.exists(|node| {
-        Ok(matches!(node, LogicalPlan::Join(_) | LogicalPlan::Aggregate(_) | LogicalPlan::Subquery(_))
-            || has_subquery(node))
-    })?)
-}
-
-fn has_subquery(node: &LogicalPlan) -> bool {
-    node.expressions().iter().any(|expr| {
-        expr.exists(|expr| Ok(matches!(expr, Expr::InSubquery(_) | Expr::Exists(_) | Expr::SetComparison(_))))
-            .unwrap_or(false)
-    })
+    let rewritten = state.optimize(&rewritten.data)?;
+    tracing::debug!(plan = %rewritten.display_indent(), "rewritten for skewed keys");
+    Ok((rewritten, notes))
 }
 
 fn is_candidate(node: &LogicalPlan) -> bool {
@@ -192,6 +166,7 @@ struct Search<'a> {
     least_bytes: u64,
     broadcast_bytes: u64,
     copies: f64,
+    hints: Vec<SkewHint>,
     sizes: TableSizes,
     /// By the text of the query for the keys.
     samples: HashMap<String, Option<KeySample>>,
@@ -218,6 +193,15 @@ impl Search<'_> {
         Ok(Some(name))
     }
 
+    /// Whether a hint speaks of one of the columns that the keys come from.
+    fn is_hinted(&self, plan: &LogicalPlan, keys: &[Expr]) -> Result<bool> {
+        if self.hints.is_empty() {
+            return Ok(false);
+        }
+        let Some(source) = source_of(plan, keys)? else { return Ok(false) };
+        Ok(self.hints.iter().any(|hint| hint.concerns(&source)))
+    }
+
     fn sampled(&self, name: &Option<String>) -> Option<&KeySample> {
         name.as_ref().and_then(|name| self.samples.get(name)).and_then(Option::as_ref)
     }
@@ -228,12 +212,13 @@ impl Search<'_> {
         }
         let left_bytes = self.sizes.of(&join.left, self.state).await?;
         let right_bytes = self.sizes.of(&join.right, self.state).await?;
+        let (left_keys, right_keys): (Vec<Expr>, Vec<Expr>) = join.on.iter().cloned().unzip();
+        let hinted = self.is_hinted(&join.left, &left_keys)? || self.is_hinted(&join.right, &right_keys)?;
         // In memory a column takes more than in a file.
         let is_broadcast = left_bytes.min(right_bytes).saturating_mul(4) < self.broadcast_bytes;
-        if left_bytes.max(right_bytes) < self.least_bytes || is_broadcast {
+        if is_broadcast || (!hinted && left_bytes.max(right_bytes) < self.least_bytes) {
             return Ok(None);
         }
-        let (left_keys, right_keys): (Vec<Expr>, Vec<Expr>) = join.on.iter().cloned().unzip();
         let left = self.sample(&join.left, &left_keys).await?;
         let right = self.sample(&join.right, &right_keys).await?;
         let Some((decision, plan, why)) = self.choose(join, &left, &right)? else { return Ok(None) };
@@ -323,13 +308,14 @@ impl Search<'_> {
     }
 
     async fn decide_aggregate(&mut self, aggregate: &Aggregate) -> Result<Option<Decision>> {
-        if self.sizes.of(&aggregate.input, self.state).await? < self.least_bytes {
-            return Ok(None);
-        }
         if distinct::in_two_levels(aggregate)?.is_none() {
             return Ok(None);
         }
         let keys = distinct::coarsest_keys(aggregate)?;
+        let hinted = self.is_hinted(&aggregate.input, &keys)?;
+        if !hinted && self.sizes.of(&aggregate.input, self.state).await? < self.least_bytes {
+            return Ok(None);
+        }
         let (hot_keys, hashed, evidence) = if keys.is_empty() {
             (Vec::new(), self.partitions as f64, "there being one group".to_string())
         } else {

@@ -20,8 +20,8 @@ use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use sluice::config::SluiceConfig;
 use sluice::profile::EngineProfile;
-use sluice::session::{LocalRunner, Runner, StageInfo, in_process};
-use sluice::skew;
+use sluice::session::{LocalRunner, Runner, StageInfo};
+use sluice::skew::SkewScope;
 use sluice::stream::{self, RowSink};
 use sluice::{Error, ErrorCode, Result};
 use tokio::sync::broadcast::error::RecvError;
@@ -70,9 +70,10 @@ impl Runner for ClusterRunner {
         let plan = match plan {
             LogicalPlan::Analyze(analyze) => return explain::analyze(self, context, analyze).await,
             LogicalPlan::Explain(_) => {
-                let (context, broadcast) = self.job_context(context, &plan, self.cluster.cores().await).await?;
-                let partitions = context.copied_config().target_partitions();
-                return in_process::run(&context, plan, partitions, broadcast).await;
+                // As the job would be planned.
+                let scope = Arc::new(skew_scope(context));
+                let context = self.job_context(context, &plan, self.cluster.cores().await, &scope).await?;
+                return LocalRunner.run(&context, plan).await;
             }
             other => scalar_subqueries::inline(self, context, other).await?,
         };
@@ -139,10 +140,8 @@ impl ClusterRunner {
             }
             () = self.job.killed() => return Err(killed()),
         };
-        let (context, broadcast) = self.job_context(context, plan, cores).await?;
-        let partitions = context.copied_config().target_partitions();
-        let handled = skew::handle(&context, plan.clone(), partitions, broadcast).await?;
-        let (context, plan) = (Arc::new(context), &handled.plan);
+        let scope = Arc::new(skew_scope(context));
+        let context = Arc::new(self.job_context(context, plan, cores, &scope).await?);
         let empty_stages_at_most = SPARE_EMPTY_STAGES + 3 * count_nodes(plan)?;
         let mut removals = self.cluster.removals();
         let (id, mut statuses) = self.cluster.submit(self.job.name(), context, plan).await?;
@@ -218,13 +217,13 @@ impl ClusterRunner {
     }
 
     /// The session as the job sees it: its settings, with what Ballista needs and the partitions that the input is worth.
-    /// With it the size up to which a side of a join is sent to every task.
     async fn job_context(
         &self,
         context: &SessionContext,
         plan: &LogicalPlan,
         cores: usize,
-    ) -> Result<(SessionContext, u64)> {
+        scope: &Arc<SkewScope>,
+    ) -> Result<SessionContext> {
         let state = context.state();
         let sluice = SluiceConfig::of(state.config());
         let session_partitions = state.config().target_partitions();
@@ -256,26 +255,33 @@ impl ClusterRunner {
         options.set("ballista.planner.adaptive.enabled", "true")?;
         // On, it costs a round of tasks before each join, which small joins do not win back.
         options.set("ballista.optimizer.stage_build_side", "false")?;
-        let broadcast = sluice.cluster_broadcast_limit_bytes();
-        options.set("ballista.optimizer.broadcast_join_threshold_bytes", &broadcast.to_string())?;
+        options.set(
+            "ballista.optimizer.broadcast_join_threshold_bytes",
+            &sluice.cluster_broadcast_limit_bytes().to_string(),
+        )?;
         options.set(
             "ballista.optimizer.hash_join_max_build_partition_bytes",
             &sluice.cluster_hash_join_limit_bytes().to_string(),
         )?;
         options.set("ballista.shuffle.compression.codec", &sluice.cluster_shuffle_compression())?;
-        let config = config.with_target_partitions(partitions.max(1));
+        let config = scope.shared(config.with_target_partitions(partitions.max(1)));
         let planner = Arc::new(BoundaryPlanner::new(Arc::clone(state.query_planner())));
         let state = SessionStateBuilder::new_from_existing(state)
             .with_query_planner(planner)
             .with_session_id(uuid::Uuid::new_v4().to_string())
             .with_config(config)
             .build();
-        Ok((SessionContext::new_with_state(state), broadcast))
+        Ok(SessionContext::new_with_state(state))
     }
 
     pub(crate) fn cluster(&self) -> &Cluster {
         &self.cluster
     }
+}
+
+/// What the planning of a job has to know of, and tells of, skewed keys.
+fn skew_scope(context: &SessionContext) -> SkewScope {
+    SkewScope::new(SluiceConfig::of(&context.copied_config()).cluster_broadcast_limit_bytes())
 }
 
 /// Settings that a job on Ballista must have one way: the other hangs or fails at the border of two stages.
