@@ -11,5 +11,6 @@ mod jobs;
 mod limits;
 mod skew;
 mod slt;
+mod spreads;
 mod support;
 mod tpch;
