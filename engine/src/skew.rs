@@ -17,6 +17,7 @@ mod rewrite;
 mod sample;
 mod scope;
 mod size;
+mod window;
 
 pub use report::SkewNote;
 pub(crate) use rewrite::handle;

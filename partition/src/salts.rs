@@ -13,5 +13,5 @@ mod function;
 mod table;
 
 pub use function::{Salt, Side};
-pub(crate) use table::Entry;
+pub(crate) use table::{Entry, solve_salts};
 pub use table::{SaltTable, Split};

@@ -18,7 +18,7 @@ const TABLES: [&str; 3] = [
 ];
 
 /// What the rewritten plan has to have in it, and the query.
-const QUERIES: [(&str, &str); 23] = [
+const QUERIES: [(&str, &str); 28] = [
     ("skew_salt", "SELECT f.id, f.k, d.d, d.name FROM fact f JOIN dim d ON f.k = d.k"),
     ("skew_salt", "SELECT f.id, f.k, d.d, d.name FROM fact f LEFT JOIN dim d ON f.k = d.k"),
     ("skew_salt", "SELECT f.id, f.k, d.d, d.name FROM fact f RIGHT JOIN dim d ON f.k = d.k"),
@@ -37,6 +37,15 @@ const QUERIES: [(&str, &str); 23] = [
     ("skew_salt", "SELECT f.s, d.d FROM fact f JOIN dim d ON f.s = d.s"),
     ("skew_salt", "SELECT count(*), count(d.d) FROM fact f LEFT JOIN dim d ON f.k = d.k"),
     ("skew_salt", "SELECT f.k, count(*), sum(d.d) FROM fact f JOIN dim d ON f.k = d.k GROUP BY f.k"),
+    ("skew_range", "SELECT id, row_number() OVER (PARTITION BY k ORDER BY id DESC) FROM fact"),
+    (
+        "skew_range",
+        "SELECT id, rank() OVER w, count(*) OVER w, sum(b) OVER w, sum(x) OVER w, count(nullif(a, 3)) OVER w FROM fact \
+         WINDOW w AS (PARTITION BY k ORDER BY a, s NULLS FIRST)",
+    ),
+    ("skew_range", "SELECT id, sum(b) OVER (PARTITION BY k, s ORDER BY id ROWS UNBOUNDED PRECEDING) FROM fact"),
+    ("skew_salt", "SELECT id, k, max(id) OVER (PARTITION BY k), avg(x) OVER (PARTITION BY k) FROM fact"),
+    ("skew_salt", "SELECT k, count(*) OVER (PARTITION BY s) FROM fact"),
     ("state_of_count", "SELECT k, count(distinct a), count(distinct b), count(*), sum(x), avg(x) FROM fact GROUP BY k"),
     (
         "state_of_avg",

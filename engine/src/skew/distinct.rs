@@ -74,8 +74,11 @@ fn group_name(index: usize) -> String {
     format!("__skew_group_{index}")
 }
 
+/// What the names of the columns with distinct values begin with.
+pub(super) const MARK: &str = "__skew_value_";
+
 fn value_name(index: usize) -> String {
-    format!("__skew_value_{index}")
+    format!("{MARK}{index}")
 }
 
 fn state_name(index: usize) -> String {

@@ -34,6 +34,11 @@ pub(super) fn may_split(join_type: JoinType, side: Which) -> bool {
     }
 }
 
+/// What the names of the columns begin with that the join of this number hashes besides its keys.
+pub(super) fn mark(number: usize) -> String {
+    format!("{SALT}_{number}_")
+}
+
 /// The join with one side split by the plan's salts.
 pub(super) fn split(join: &Join, side: Which, plan: &Plan, number: usize) -> Result<LogicalPlan> {
     let (left_keys, right_keys): (Vec<Expr>, Vec<Expr>) = join.on.iter().cloned().unzip();
@@ -42,7 +47,7 @@ pub(super) fn split(join: &Join, side: Which, plan: &Plan, number: usize) -> Res
         Which::Right => (&join.right, right_keys, &join.left, left_keys),
     };
     let mut on: Vec<(Expr, Expr)> = other_keys.iter().cloned().zip(split_keys.iter().cloned()).collect();
-    let (split_salt, other_salt) = (format!("{SALT}_{number}_split"), format!("{SALT}_{number}_repeated"));
+    let (split_salt, other_salt) = (format!("{}split", mark(number)), format!("{}repeated", mark(number)));
     let split = salted(split, split_keys, &plan.table, Side::Split, &split_salt)?;
     let other = salted(other, other_keys, &plan.table, Side::Repeated, &other_salt)?;
     on.push((ident(other_salt), ident(split_salt)));

@@ -3,10 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::arrow::array::ArrayRef;
+use datafusion::arrow::array::{Array, ArrayRef, UInt32Array};
+use datafusion::arrow::compute::{SortColumn, SortOptions, lexsort_to_indices, partition, take};
 use datafusion::common::ScalarValue;
+use datafusion::error::DataFusionError;
 use sluice_partition::chunks::{self, HOT_PART, HotKey};
 use sluice_partition::placement::exchange_partitions;
+use sluice_partition::ranges::{Cuts, RangeTable};
 use sluice_partition::salts::{SaltTable, Split};
 
 use super::sample::{Frequent, KeySample};
@@ -163,6 +166,58 @@ pub(super) fn plan_salts(
         copies: placed.copies / split.rows.max(1) as f64,
     };
     Ok(Some(Plan { table: Arc::new(table), forecast, names }))
+}
+
+/// The ranges of a window's frequent keys, and what they bring; `None` where the hash does well enough.
+pub(super) fn plan_ranges(
+    sample: &KeySample,
+    order: &[SortOptions],
+    partitions: usize,
+) -> Result<Option<(Arc<RangeTable>, Balance, Vec<String>)>> {
+    let forecast = Forecast::of(sample, partitions, false)?;
+    if forecast.hashed < WORTHWHILE {
+        return Ok(None);
+    }
+    let placed: u64 = forecast.hot.iter().map(|key| key.count).sum();
+    let cold = match sample.rows >= ROWS_TO_MEASURE * partitions as u64 {
+        true => sample.cold_loads(&forecast.hot, partitions)?,
+        false => vec![(sample.rows - placed) as f64 / partitions as f64; partitions],
+    };
+    let keys: Vec<HotKey> = forecast.hot.iter().map(|key| HotKey { rows: key.count as f64, replicated: 0.0 }).collect();
+    let chunks = chunks::place(&keys, &cold, f64::INFINITY);
+    let mut cuts = Vec::with_capacity(forecast.hot.len());
+    for (key, partitions) in forecast.hot.iter().zip(chunks.partitions) {
+        cuts.push(Cuts { cuts: cut(&sample.read_along(key)?, order, partitions.len())?, partitions });
+    }
+    let table = RangeTable::solve(&forecast.values, &cuts, order, partitions)?;
+    let balance = Balance { hashed: forecast.hashed, placed: chunks.max_to_mean, copies: 0.0 };
+    let names = forecast.names(sample)?;
+    Ok(Some((Arc::new(table), balance, names)))
+}
+
+/// Rows that cut others, in their order, into `parts` of about the same size; fewer where many are equal.
+fn cut(rows: &[ArrayRef], order: &[SortOptions], parts: usize) -> Result<Vec<ArrayRef>> {
+    let columns: Vec<SortColumn> = rows
+        .iter()
+        .zip(order)
+        .map(|(values, options)| SortColumn { values: Arc::clone(values), options: Some(*options) })
+        .collect();
+    let sorted = lexsort_to_indices(&columns, None).map_err(DataFusionError::from)?;
+    let count = sorted.len();
+    let at: UInt32Array = (1..parts).map(|part| sorted.value(part * count / parts)).collect::<Vec<_>>().into();
+    let at: Vec<ArrayRef> = rows
+        .iter()
+        .map(|column| take(column, &at, None))
+        .collect::<std::result::Result<_, _>>()
+        .map_err(DataFusionError::from)?;
+    if at.first().is_none_or(|column| column.is_empty()) {
+        return Ok(at);
+    }
+    // Each value once.
+    let different = partition(&at).map_err(DataFusionError::from)?;
+    let first: UInt32Array = different.ranges().iter().map(|range| range.start as u32).collect::<Vec<_>>().into();
+    let at = at.iter().map(|column| take(column, &first, None)).collect::<std::result::Result<_, _>>();
+    Ok(at.map_err(DataFusionError::from)?)
 }
 
 /// A cell for each partition: as square as the sides' rows ask for, so that the copies of both together are fewest.

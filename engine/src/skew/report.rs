@@ -15,10 +15,22 @@ pub struct SkewNote {
     pub hot_keys: Vec<String>,
     /// How it is known.
     pub evidence: String,
+    /// What the names of the columns begin with that the rewritten node hashes.
+    pub(super) mark: String,
     pub(super) balance: Option<Balance>,
 }
 
 impl SkewNote {
+    /// Whether an exchange over these keys is one of the node's.
+    pub fn concerns(&self, keys: &str) -> bool {
+        keys.contains(&self.mark)
+    }
+
+    /// The frequent keys and what was done, as one sentence.
+    pub fn sentence(&self) -> String {
+        format!("frequent keys {}: {}", self.hot_keys.join("; "), self.action)
+    }
+
     /// The fullest partition over the mean one, as foreseen if nothing is done.
     pub fn hashed(&self) -> Option<f64> {
         self.balance.map(|balance| balance.hashed)

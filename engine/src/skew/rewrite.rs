@@ -1,11 +1,13 @@
 //! Finds the nodes of a plan whose keys are skewed, and rewrites them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use datafusion::common::NullEquality;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::{Aggregate, Expr, Join, JoinType, LogicalPlan};
+use datafusion::logical_expr::{Aggregate, Expr, Join, JoinType, LogicalPlan, Window};
+use sluice_partition::ranges::RangeTable;
 
 use super::distinct;
 use super::hint::{self, SkewHint};
@@ -13,9 +15,10 @@ use super::join::{self, Which};
 use super::judge::{self, Forecast, Plan, WORTHWHILE};
 use super::lineage::{is_chain, source_of};
 use super::report::SkewNote;
-use super::sample::KeySample;
+use super::sample::{KeySample, What};
 use super::scope::SkewScope;
 use super::size::TableSizes;
+use super::window::{self, Shape};
 use crate::config::{SluiceConfig, Switch};
 use crate::error::Result;
 
@@ -45,8 +48,8 @@ pub(crate) async fn handle(state: &SessionState, plan: LogicalPlan) -> Result<(L
     let mut nodes = Vec::new();
     collect(&plan, &mut nodes);
     let mut decisions = Vec::with_capacity(nodes.len());
-    for node in nodes {
-        decisions.push(search.decide(&node).await?);
+    for (node, number) in nodes.into_iter().zip(1..) {
+        decisions.push(search.decide(&node, number).await?);
     }
     let notes = search.notes;
     if decisions.iter().all(Option::is_none) {
@@ -70,7 +73,7 @@ pub(crate) async fn handle(state: &SessionState, plan: LogicalPlan) -> Result<(L
 }
 
 fn is_candidate(node: &LogicalPlan) -> bool {
-    matches!(node, LogicalPlan::Join(_) | LogicalPlan::Aggregate(_))
+    matches!(node, LogicalPlan::Join(_) | LogicalPlan::Aggregate(_) | LogicalPlan::Window(_))
 }
 
 /// The candidates, inputs before the nodes above them.
@@ -100,6 +103,16 @@ enum Decision {
         unmatched: Option<Plan>,
     },
     TwoLevels,
+    /// A window's frequent keys are cut into ranges.
+    Ranges {
+        shape: Shape,
+        table: Arc<RangeTable>,
+    },
+    /// A window's frequent keys lie anywhere.
+    Scattered {
+        shape: Shape,
+        plan: Plan,
+    },
 }
 
 impl Decision {
@@ -118,6 +131,10 @@ impl Decision {
             }
             (Self::TwoLevels, LogicalPlan::Aggregate(aggregate)) => {
                 Ok(distinct::in_two_levels(aggregate)?.unwrap_or_else(|| node.clone()))
+            }
+            (Self::Ranges { shape, table }, LogicalPlan::Window(node)) => window::in_ranges(node, shape, table, number),
+            (Self::Scattered { shape, plan }, LogicalPlan::Window(node)) => {
+                window::scattered(node, shape, &plan.table, number)
             }
             _ => datafusion::common::internal_err!("a decision for another node"),
         }
@@ -174,20 +191,21 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    async fn decide(&mut self, node: &LogicalPlan) -> Result<Option<Decision>> {
+    async fn decide(&mut self, node: &LogicalPlan, number: usize) -> Result<Option<Decision>> {
         match node {
-            LogicalPlan::Join(join) => self.decide_join(join).await,
+            LogicalPlan::Join(join) => self.decide_join(join, number).await,
             LogicalPlan::Aggregate(aggregate) => self.decide_aggregate(aggregate).await,
+            LogicalPlan::Window(window) => self.decide_window(window, number).await,
             _ => Ok(None),
         }
     }
 
     /// Takes the sample of some keys; gives the name under which it is kept.
-    async fn sample(&mut self, plan: &LogicalPlan, keys: &[Expr]) -> Result<Option<String>> {
+    async fn sample(&mut self, plan: &LogicalPlan, keys: &[Expr], what: What) -> Result<Option<String>> {
         let Some(source) = source_of(plan, keys)? else { return Ok(None) };
-        let name = source.display_indent().to_string();
+        let name = format!("{what:?} {}", source.display_indent());
         if !self.samples.contains_key(&name) {
-            let sample = KeySample::read(self.state, &source).await?;
+            let sample = KeySample::read(self.state, &source, what).await?;
             self.samples.insert(name.clone(), sample);
         }
         Ok(Some(name))
@@ -206,7 +224,7 @@ impl Search<'_> {
         name.as_ref().and_then(|name| self.samples.get(name)).and_then(Option::as_ref)
     }
 
-    async fn decide_join(&mut self, join: &Join) -> Result<Option<Decision>> {
+    async fn decide_join(&mut self, join: &Join, number: usize) -> Result<Option<Decision>> {
         if join.on.is_empty() || join.null_aware || matches!(join.join_type, JoinType::LeftMark | JoinType::RightMark) {
             return Ok(None);
         }
@@ -219,13 +237,15 @@ impl Search<'_> {
         if is_broadcast || (!hinted && left_bytes.max(right_bytes) < self.least_bytes) {
             return Ok(None);
         }
-        let left = self.sample(&join.left, &left_keys).await?;
-        let right = self.sample(&join.right, &right_keys).await?;
+        let null_is_key = join.null_equality == NullEquality::NullEqualsNull;
+        let what = What { keys: join.on.len(), null_is_key };
+        let left = self.sample(&join.left, &left_keys, what).await?;
+        let right = self.sample(&join.right, &right_keys, what).await?;
         let Some((decision, plan, why)) = self.choose(join, &left, &right)? else { return Ok(None) };
         let side = match &decision {
             Decision::Split { side, .. } | Decision::Outer { side, .. } => *side,
             Decision::DistinctKeys { inner, .. } => *inner,
-            Decision::TwoLevels => Which::Left,
+            Decision::TwoLevels | Decision::Ranges { .. } | Decision::Scattered { .. } => Which::Left,
         };
         let sample = self.sampled(if side == Which::Left { &left } else { &right });
         let on: Vec<String> = join.on.iter().map(|(left, right)| format!("{left} = {right}")).collect();
@@ -234,6 +254,7 @@ impl Search<'_> {
             action: why,
             hot_keys: plan.as_ref().map(|plan| plan.names.clone()).unwrap_or_default(),
             evidence: evidence(sample),
+            mark: join::mark(number),
             balance: plan.map(|plan| plan.forecast),
         });
         Ok(Some(decision))
@@ -319,9 +340,10 @@ impl Search<'_> {
         let (hot_keys, hashed, evidence) = if keys.is_empty() {
             (Vec::new(), self.partitions as f64, "there being one group".to_string())
         } else {
-            let name = self.sample(&aggregate.input, &keys).await?;
+            let what = What { keys: keys.len(), null_is_key: true };
+            let name = self.sample(&aggregate.input, &keys, what).await?;
             let Some(sample) = self.sampled(&name) else { return Ok(None) };
-            let forecast = Forecast::of(sample, self.partitions, true)?;
+            let forecast = Forecast::of(sample, self.partitions, false)?;
             (forecast.names(sample)?, forecast.hashed, evidence(Some(sample)))
         };
         if hashed < WORTHWHILE {
@@ -333,9 +355,55 @@ impl Search<'_> {
             action: format!("in two levels, by value first; fullest partition over the mean {hashed:.2} in one"),
             hot_keys,
             evidence,
+            mark: distinct::MARK.to_string(),
             balance: None,
         });
         Ok(Some(Decision::TwoLevels))
+    }
+}
+
+impl Search<'_> {
+    async fn decide_window(&mut self, window: &Window, number: usize) -> Result<Option<Decision>> {
+        let Some(shape) = Shape::of(window)? else { return Ok(None) };
+        // The input is read again for the totals of frequent keys.
+        if !is_chain(&window.input)? {
+            return Ok(None);
+        }
+        let hinted = self.is_hinted(&window.input, &shape.keys)?;
+        if !hinted && self.sizes.of(&window.input, self.state).await? < self.least_bytes {
+            return Ok(None);
+        }
+        let what = What { keys: shape.keys.len(), null_is_key: true };
+        let read: Vec<Expr> =
+            shape.keys.iter().cloned().chain(shape.order.iter().map(|sort| sort.expr.clone())).collect();
+        let name = self.sample(&window.input, &read, what).await?;
+        let Some(sample) = self.sampled(&name) else { return Ok(None) };
+        let (decision, action, balance, hot_keys) = if shape.order.is_empty() {
+            let Some(plan) = judge::plan_salts(sample, None, self.partitions, false, false, f64::INFINITY)? else {
+                return Ok(None);
+            };
+            let action =
+                format!("{} keys in {} chunks, their values computed apart", plan.table.len(), plan.table.chunks());
+            (Decision::Scattered { shape: shape.clone(), plan: plan.clone() }, action, plan.forecast, plan.names)
+        } else {
+            let Some((table, balance, names)) = judge::plan_ranges(sample, &shape.sort_options(), self.partitions)?
+            else {
+                return Ok(None);
+            };
+            let action = format!("{} keys in {} ranges of their order", table.len(), table.ranges());
+            (Decision::Ranges { shape: shape.clone(), table }, action, balance, names)
+        };
+        let evidence = evidence(Some(sample));
+        let by: Vec<String> = shape.keys.iter().map(ToString::to_string).collect();
+        self.notes.push(SkewNote {
+            node: format!("window by {}", by.join(", ")),
+            action,
+            hot_keys,
+            evidence,
+            mark: window::mark(number),
+            balance: Some(balance),
+        });
+        Ok(Some(decision))
     }
 }
 

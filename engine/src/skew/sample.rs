@@ -29,6 +29,7 @@ const WHOLE_BYTES: u64 = 256 << 20;
 /// A sample of the rows of some keys.
 #[derive(Debug, Default)]
 pub(super) struct KeySample {
+    what: What,
     /// The key columns, batch by batch.
     batches: Vec<Vec<ArrayRef>>,
     hashes: Vec<Vec<u64>>,
@@ -39,6 +40,15 @@ pub(super) struct KeySample {
     pub(super) nulls: u64,
     /// Rows of the table for one of the sample.
     pub(super) scale: f64,
+}
+
+/// What of the columns of a sample is the key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(super) struct What {
+    /// How many columns; the rest is read along.
+    pub(super) keys: usize,
+    /// Whether nulls are equal, so that a null is a value like others.
+    pub(super) null_is_key: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -57,11 +67,11 @@ pub(super) struct Frequent {
 }
 
 impl KeySample {
-    /// Reads a sample of what `plan` gives, all of whose columns are the key. `None` where it cannot be sampled.
-    pub(super) async fn read(state: &SessionState, plan: &LogicalPlan) -> Result<Option<Self>> {
+    /// Reads a sample of what `plan` gives. `None` where it cannot be sampled.
+    pub(super) async fn read(state: &SessionState, plan: &LogicalPlan, what: What) -> Result<Option<Self>> {
         let whole = state.create_physical_plan(plan).await?;
         let Some((plan, scale)) = restrict(state, whole).await? else { return Ok(None) };
-        let mut sample = Self { scale, ..Self::default() };
+        let mut sample = Self { what, scale, ..Self::default() };
         let mut rows = execute_stream(plan, state.task_ctx())?;
         while let Some(batch) = rows.next().await {
             sample.add(&batch?)?;
@@ -71,10 +81,15 @@ impl KeySample {
 
     pub(super) fn add(&mut self, batch: &RecordBatch) -> Result<()> {
         let columns = batch.columns().to_vec();
-        let nulls = columns
-            .iter()
-            .fold(None, |nulls, column| NullBuffer::union(nulls.as_ref(), column.logical_nulls().as_ref()));
-        let hashes = hashes(&columns)?;
+        let keys = &columns[..self.what.keys];
+        let nulls = match self.what.null_is_key {
+            true => None,
+            false => {
+                let nulls = keys.iter().map(|column| column.logical_nulls());
+                nulls.fold(None, |all: Option<NullBuffer>, nulls| NullBuffer::union(all.as_ref(), nulls.as_ref()))
+            }
+        };
+        let hashes = hashes(keys)?;
         let batch_index = self.batches.len() as u32;
         for (row, hash) in hashes.iter().enumerate() {
             if nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
@@ -107,15 +122,31 @@ impl KeySample {
     /// The values of some keys, column by column.
     pub(super) fn values(&self, keys: &[Frequent]) -> Result<Vec<ArrayRef>> {
         let places: Vec<(usize, usize)> = keys.iter().map(|key| (key.place.0 as usize, key.place.1 as usize)).collect();
-        let columns = self.batches.first().map_or(0, Vec::len);
         let column = |index: usize| {
             let parts: Vec<&dyn Array> = self.batches.iter().map(|batch| batch[index].as_ref()).collect();
             interleave(&parts, &places)
         };
+        let columns = if self.batches.is_empty() { 0 } else { self.what.keys };
         Ok((0..columns)
             .map(column)
             .collect::<std::result::Result<_, _>>()
             .map_err(datafusion::error::DataFusionError::from)?)
+    }
+
+    /// What was read along, of the rows that have a key.
+    pub(super) fn read_along(&self, key: &Frequent) -> Result<Vec<ArrayRef>> {
+        let columns = self.batches.first().map_or(0, Vec::len);
+        let mut places = Vec::with_capacity(key.count as usize);
+        for (batch, hashes) in self.hashes.iter().enumerate() {
+            places
+                .extend(hashes.iter().enumerate().filter(|(_, hash)| **hash == key.hash).map(|(row, _)| (batch, row)));
+        }
+        let column = |index: usize| {
+            let parts: Vec<&dyn Array> = self.batches.iter().map(|batch| batch[index].as_ref()).collect();
+            interleave(&parts, &places)
+        };
+        let columns = (self.what.keys..columns).map(column).collect::<std::result::Result<_, _>>();
+        Ok(columns.map_err(datafusion::error::DataFusionError::from)?)
     }
 
     /// Rows of the sample on each of `partitions` partitions of an exchange over (key, 0), without those of `apart` and
@@ -127,7 +158,7 @@ impl KeySample {
             let rows =
                 hashes.iter().enumerate().filter(|(_, hash)| !apart.contains(hash) && self.counts.contains_key(hash));
             let rows: UInt32Array = rows.map(|(row, _)| row as u32).collect::<Vec<_>>().into();
-            let mut columns = columns
+            let mut columns = columns[..self.what.keys]
                 .iter()
                 .map(|column| take(column, &rows, None))
                 .collect::<std::result::Result<Vec<ArrayRef>, _>>()

@@ -51,7 +51,7 @@ impl SaltTable {
         let mut entries = Vec::with_capacity(splits.len());
         for (row, (split, hash)) in splits.iter().zip(key_hashes).enumerate() {
             let cells = Cells::of(split);
-            let salts = solve_one(keys, row, &cells.partitions, partitions)?;
+            let salts = solve_salts(keys, row, &cells.partitions, partitions)?;
             entries.push(Entry { hash, routes: cells.routes, columns: split.columns.max(1), salts });
         }
         Ok(Self::from_parts(keys.len() as u32, scatter_nulls, entries))
@@ -127,7 +127,7 @@ impl Cells {
 }
 
 /// For each wanted partition a salt that leads there from the key in `row`; no salt twice.
-fn solve_one(keys: &[ArrayRef], row: usize, wanted: &[u32], partitions: usize) -> Result<Vec<i32>> {
+pub(crate) fn solve_salts(keys: &[ArrayRef], row: usize, wanted: &[u32], partitions: usize) -> Result<Vec<i32>> {
     let mut found: Vec<Option<i32>> = vec![None; wanted.len()];
     let mut open: Vec<Vec<usize>> = vec![Vec::new(); partitions];
     for (index, &partition) in wanted.iter().enumerate().rev() {

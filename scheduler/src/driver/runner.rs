@@ -279,6 +279,10 @@ impl ClusterRunner {
         Ok(SessionContext::new_with_state(state))
     }
 
+    pub(crate) fn job(&self) -> &Job {
+        &self.job
+    }
+
     pub(crate) fn cluster(&self) -> &Cluster {
         &self.cluster
     }
