@@ -7,6 +7,7 @@ mod exchanges;
 mod explain;
 mod jobs;
 mod partitions;
+mod placement;
 mod progress;
 mod results;
 mod runner;

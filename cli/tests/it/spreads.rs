@@ -83,3 +83,26 @@ fn a_process_alone_shows_it_too() {
     assert!(text.contains("Exchanges\nexchange 0: hash(k@0) into 4 partitions"), "{text}");
     assert!(text.contains(&format!("  rows:  total {ROWS}, max 9")), "{text}");
 }
+
+#[test]
+fn a_hot_partition_has_a_task_of_its_own() {
+    let scratch = Scratch::new();
+    let cluster = scratch.cluster(1, &["sluice.cluster.shuffle_compression=none"]);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let session = Session::connect(&cluster.url).await.unwrap();
+        let table = TABLE.replace("value <= 90000", "value <= 900000").replace("100000)", "1000000)");
+        session.sql(&table).await.unwrap();
+        session.sql("SET sluice.execution.partitions = 6").await.unwrap();
+        assert!(text(&session, QUERY).await.contains("| 900000 |"));
+        let job = session.job(&session.jobs().await.unwrap()[0].id).await.unwrap();
+        let exchange = job.stages[0].exchange.as_ref().unwrap();
+        assert_eq!(exchange.rows.total, 1_000_000, "{job:?}");
+        // Sizes count from 8 MiB on.
+        assert!(exchange.bytes.max > 9 << 20, "{exchange:?}");
+        let tasks = &job.stages[1].task_times;
+        let slowest = tasks.iter().max_by_key(|task| task.elapsed_ms).unwrap();
+        assert_eq!((slowest.partitions, slowest.cores), (1, 1), "{tasks:?}");
+        assert_eq!(tasks.iter().map(|task| task.partitions).sum::<u32>(), 6, "{tasks:?}");
+    });
+}

@@ -20,6 +20,7 @@ use sluice::profile::EngineProfile;
 use sluice::{Error, ErrorCode, Result};
 use tokio::sync::{broadcast, mpsc};
 
+use super::placement::LargestFirst;
 use crate::codec::SluicePhysicalCodec;
 use crate::executor::job_session_config;
 
@@ -52,7 +53,7 @@ impl Cluster {
             bind_host: bind.to_string(),
             bind_port: port,
             scheduling_policy: ballista_core::config::TaskSchedulingPolicy::PushStaged,
-            task_distribution: TaskDistributionPolicy::Bias,
+            task_distribution: TaskDistributionPolicy::Custom(Arc::new(LargestFirst::default())),
             finished_job_data_clean_up_interval_seconds: settings.results_retention().as_secs(),
             finished_job_state_clean_up_interval_seconds: settings.results_retention().as_secs(),
             executor_termination_grace_period: 0,

@@ -1,0 +1,186 @@
+//! Which executor runs which partitions of a stage: the largest first, and a hot one in a task of its own.
+//!
+//! Ballista's own policies fill an executor's free cores with the next partitions, whatever their size. A task holds its
+//! cores until its slowest partition ends, so one hot partition keeps a whole executor from other work. Here the sizes that
+//! the stages before have reported decide ([`slices`]). Stages of small or unknown partitions are cut as Ballista cuts them,
+//! and so is a stage that has to be one task.
+
+mod sizes;
+mod slices;
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ballista_core::JobId;
+use ballista_core::config::BallistaConfig;
+use ballista_core::execution_plans::{RangeShuffleReaderExec, ShuffleReaderExec};
+use ballista_core::serde::protobuf::AvailableVcores;
+use ballista_core::serde::protobuf::job_status::Status;
+use ballista_core::serde::scheduler::TaskKey;
+use ballista_scheduler::cluster::{BoundTask, DistributionPolicy};
+use ballista_scheduler::state::execution_graph::{TaskDescription, create_task_info};
+use ballista_scheduler::state::execution_stage::RunningStage;
+use ballista_scheduler::state::task_manager::JobInfoCache;
+use datafusion::physical_plan::ExecutionPlan;
+use parking_lot::Mutex;
+
+/// A stage of a job, and how often it was started.
+type StageKey = (JobId, usize, usize);
+
+/// Hands out the largest partitions first. Jobs come in the order of their start: what the first leaves, the next gets.
+#[derive(Debug, Default)]
+pub(crate) struct LargestFirst {
+    /// Sizes of the partitions of running stages: a stage is asked for often, and reads many locations.
+    sizes: Mutex<HashMap<StageKey, Arc<[u64]>>>,
+}
+
+#[async_trait]
+impl DistributionPolicy for LargestFirst {
+    async fn bind_tasks(
+        &self,
+        mut budgets: Vec<&mut AvailableVcores>,
+        running_jobs: Arc<HashMap<JobId, JobInfoCache>>,
+    ) -> datafusion::error::Result<Vec<BoundTask>> {
+        self.sizes.lock().retain(|(job, ..), _| running_jobs.contains_key(job));
+        let mut bound = Vec::new();
+        for (id, job) in by_start(&running_jobs).await {
+            let mut graph = job.execution_graph.write().await;
+            let session_id = graph.session_id().to_string();
+            let mut seen = Vec::new();
+            while free(&budgets) > 0
+                && let Some(stage) = graph.fetch_running_stage(&seen)
+            {
+                seen.push(stage.stage_id);
+                let sizes = self.sizes_of(id, stage);
+                bind_stage(stage, &sizes, id, &session_id, &mut budgets, &mut bound);
+            }
+        }
+        Ok(bound)
+    }
+
+    fn name(&self) -> &str {
+        "largest-first"
+    }
+}
+
+impl LargestFirst {
+    fn sizes_of(&self, job: &JobId, stage: &RunningStage) -> Arc<[u64]> {
+        let key = (job.clone(), stage.stage_id, stage.stage_attempt_num);
+        let mut known = self.sizes.lock();
+        // The plan's root writes; what it writes are the stage's partitions.
+        let read = || stage.plan.children().first().map(|input| sizes::of_partitions(input)).unwrap_or_default();
+        Arc::clone(known.entry(key).or_insert_with(|| read().into()))
+    }
+}
+
+/// The jobs that run, the one that began first at the front.
+async fn by_start(jobs: &HashMap<JobId, JobInfoCache>) -> Vec<(&JobId, &JobInfoCache)> {
+    let mut started = Vec::with_capacity(jobs.len());
+    for (id, job) in jobs {
+        if matches!(job.status, Some(Status::Running(_))) {
+            let start = job.execution_graph.read().await.start_time();
+            started.push((start, id, job));
+        }
+    }
+    started.sort_by(|(left, left_id, _), (right, right_id, _)| (left, left_id).cmp(&(right, right_id)));
+    started.into_iter().map(|(_, id, job)| (id, job)).collect()
+}
+
+/// Binds partitions of the stage until it has none left or no executor has a free core.
+fn bind_stage(
+    stage: &mut RunningStage,
+    sizes: &[u64],
+    job: &JobId,
+    session_id: &str,
+    budgets: &mut [&mut AvailableVcores],
+    bound: &mut Vec<BoundTask>,
+) {
+    let one_task = collapses(&stage.plan);
+    let by_size = !one_task && sizes.len() == stage.partitions && slices::matter(sizes);
+    let configured = stage.session_config.options().extensions.get::<BallistaConfig>();
+    let most = configured.map(BallistaConfig::max_partitions_per_task).filter(|most| *most > 0).unwrap_or(usize::MAX);
+    let mut pending = stage.pending.next_slice(usize::MAX);
+    if by_size {
+        slices::order(&mut pending, sizes, &stage.task_failure_numbers);
+    }
+    while !pending.is_empty() {
+        let everywhere = free(budgets);
+        // Of executors with as many free cores the first, so that a small stage stays together.
+        let Some(budget) = budgets.iter_mut().min_by_key(|budget| Reverse(budget.vcores)).filter(|it| it.vcores > 0)
+        else {
+            break;
+        };
+        let cores = budget.vcores as usize;
+        let partitions = match (one_task, by_size) {
+            (true, _) => pending.len(),
+            (false, true) => {
+                let share = slices::fair_share(pending.len(), cores, everywhere);
+                slices::next_task(&pending, sizes, share.min(most))
+            }
+            (false, false) => cores.min(most).min(pending.len()),
+        };
+        let mut slice: Vec<usize> = pending.drain(..partitions).collect();
+        // Below a union, Ballista takes the order of its inputs for that of the slice.
+        slice.sort_unstable();
+        let cores = if one_task { 1 } else { u32::try_from(slice.len()).unwrap_or(u32::MAX) };
+        budget.vcores -= cores;
+        bound.push((budget.executor_id.clone(), start_task(stage, slice, cores, &budget.executor_id, job, session_id)));
+    }
+    stage.pending.reschedule(pending);
+}
+
+/// Notes a task in the stage and describes it for the executor.
+fn start_task(
+    stage: &mut RunningStage,
+    partitions: Vec<usize>,
+    cores: u32,
+    executor: &str,
+    job: &JobId,
+    session_id: &str,
+) -> TaskDescription {
+    // A task's id is its place in the list of all.
+    let task_id = stage.task_infos.len();
+    let failures = partitions.iter().filter_map(|partition| stage.task_failure_numbers.get(*partition));
+    let task_attempt = failures.copied().max().unwrap_or(0);
+    let mut info = create_task_info(executor.to_string(), task_id);
+    info.global_input_partition_ids.clone_from(&partitions);
+    info.vcores_consumed = cores;
+    stage.task_infos.push(info);
+    TaskDescription {
+        session_id: session_id.to_string(),
+        key: TaskKey { job_id: job.clone(), stage_id: stage.stage_id, task_id },
+        stage_attempt_num: stage.stage_attempt_num,
+        task_attempt,
+        global_input_partition_ids: partitions,
+        vcores_consumed: cores,
+        plan: Arc::clone(&stage.plan),
+        session_config: Arc::clone(&stage.session_config),
+    }
+}
+
+fn free(budgets: &[&mut AvailableVcores]) -> usize {
+    budgets.iter().map(|budget| budget.vcores as usize).sum()
+}
+
+/// Whether the stage has to be one task, on one core: on the way from its root to its first fork, or to what it reads, a
+/// node brings everything into one partition, and a part of the partitions would give a part of the result. This is
+/// Ballista's own rule, which is private.
+fn collapses(root: &Arc<dyn ExecutionPlan>) -> bool {
+    let mut node = root;
+    loop {
+        let children = node.children();
+        let [child] = children.as_slice() else { return false };
+        if child.is::<ShuffleReaderExec>() || child.is::<RangeShuffleReaderExec>() {
+            return false;
+        }
+        if child.properties().output_partitioning().partition_count() == 1 {
+            return true;
+        }
+        node = *child;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,42 @@
+//! How many bytes each partition of a stage will read, from what the stages before it have written.
+
+use std::sync::Arc;
+
+use ballista_core::execution_plans::{RangeShuffleReaderExec, ShuffleReaderExec};
+use ballista_core::serde::scheduler::PartitionLocation;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::union::UnionExec;
+
+/// Bytes by partition of the node's output; 0 where nobody knows, as for scans, whose files are cut evenly anyway.
+///
+/// A node's partition `p` reads partition `p` of each input that has as many. An input with another number is read whole by
+/// each task (the build side of a broadcast join) and makes no difference between partitions. Only a union has its inputs'
+/// partitions one after the other.
+pub(super) fn of_partitions(node: &Arc<dyn ExecutionPlan>) -> Vec<u64> {
+    if let Some(reader) = node.downcast_ref::<ShuffleReaderExec>() {
+        return if reader.broadcast { vec![0; count(node)] } else { of_locations(&reader.partition) };
+    }
+    if let Some(reader) = node.downcast_ref::<RangeShuffleReaderExec>() {
+        return of_locations(&reader.partition);
+    }
+    if node.is::<UnionExec>() {
+        return node.children().into_iter().flat_map(of_partitions).collect();
+    }
+    let mut sizes = vec![0; count(node)];
+    for child in node.children() {
+        let read = of_partitions(child);
+        if read.len() == sizes.len() {
+            sizes.iter_mut().zip(read).for_each(|(size, bytes)| *size += bytes);
+        }
+    }
+    sizes
+}
+
+fn of_locations(partitions: &[Vec<PartitionLocation>]) -> Vec<u64> {
+    let bytes = |location: &PartitionLocation| location.partition_stats.num_bytes().unwrap_or(0);
+    partitions.iter().map(|locations| locations.iter().map(bytes).sum()).collect()
+}
+
+fn count(node: &Arc<dyn ExecutionPlan>) -> usize {
+    node.properties().output_partitioning().partition_count()
+}
