@@ -72,6 +72,12 @@ impl PartitionerRegistry {
     }
 }
 
+impl Default for PartitionerRegistry {
+    fn default() -> Self {
+        Self::standard()
+    }
+}
+
 impl fmt::Debug for PartitionerRegistry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.names()).finish()

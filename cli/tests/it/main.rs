@@ -9,6 +9,7 @@ mod errors;
 mod faults;
 mod jobs;
 mod limits;
+mod partitions;
 mod slt;
 mod support;
 mod tpch;

@@ -24,6 +24,7 @@ use super::{ddl, reads, settings, writes};
 use crate::catalog::SessionCatalog;
 use crate::codec::PlanCodec;
 use crate::error::{Error, ErrorCode, Names, Place, Result};
+use crate::partition;
 use crate::profile::EngineProfile;
 use crate::sql::parse;
 use crate::{ipc, stream};
@@ -95,7 +96,7 @@ impl EngineSession {
             }
             other => other,
         };
-        let prepared = Prepared::of(plan);
+        let prepared = Prepared::of(partition::adopt(plan)?);
         if let Prepared::Session(statement) = &prepared {
             settings::check(statement)?;
         }
