@@ -20,9 +20,10 @@ use datafusion_proto::logical_plan::file_formats::{
     CsvLogicalExtensionCodec, JsonLogicalExtensionCodec, ParquetLogicalExtensionCodec,
 };
 use prost::Message;
-use sluice_proto::{PlanNode, RemoteLeaf, plan_node, remote_leaf};
+use sluice_proto::{PartitionRows, PlanNode, RemoteLeaf, plan_node, remote_leaf};
 
 use crate::ipc;
+use crate::partition::{PartitionByExec, PartitionByNode, PartitionerRegistry, RouteExec};
 use crate::session::remote::RemoteNode;
 use crate::write;
 
@@ -31,13 +32,25 @@ use crate::write;
 pub struct PlanCodec;
 
 impl LogicalExtensionCodec for PlanCodec {
-    fn try_decode(&self, buf: &[u8], _inputs: &[LogicalPlan], _ctx: &TaskContext) -> Result<Extension> {
-        Ok(Extension { node: Arc::new(RemoteNode::decode(buf)?) })
+    /// A node with an input is one that places rows.
+    fn try_decode(&self, buf: &[u8], inputs: &[LogicalPlan], ctx: &TaskContext) -> Result<Extension> {
+        match inputs {
+            [] => Ok(Extension { node: Arc::new(RemoteNode::decode(buf)?) }),
+            [input] => {
+                let message = PartitionRows::decode(buf).map_err(external)?;
+                PartitionByNode::decode(&message, input.clone(), ctx, self)
+            }
+            _ => not_impl_err!("a client's plan node of several inputs"),
+        }
     }
 
     fn try_encode(&self, node: &Extension, buf: &mut Vec<u8>) -> Result<()> {
-        match node.node.as_any().downcast_ref::<RemoteNode>() {
-            Some(remote) => remote.encode(buf),
+        let any = node.node.as_any();
+        if let Some(remote) = any.downcast_ref::<RemoteNode>() {
+            return remote.encode(buf);
+        }
+        match any.downcast_ref::<PartitionByNode>() {
+            Some(partition) => partition.encode(self)?.encode(buf).map_err(external),
             None => not_impl_err!("a client cannot send the plan node {}", node.node.name()),
         }
     }
@@ -106,18 +119,33 @@ impl LogicalExtensionCodec for PlanCodec {
 
 /// The bytes of one of Sluice's physical nodes, or `None` for a node of somebody else.
 pub fn encode_node(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Vec<u8>>> {
-    let Some(write) = node.downcast_ref::<write::WriteExec>() else {
+    let node = if let Some(write) = node.downcast_ref::<write::WriteExec>() {
+        plan_node::Node::Write(write::encode(write)?)
+    } else if let Some(route) = node.downcast_ref::<RouteExec>() {
+        plan_node::Node::Route(route.encode()?)
+    } else if let Some(partition) = node.downcast_ref::<PartitionByExec>() {
+        plan_node::Node::PartitionBy(partition.encode())
+    } else {
         return Ok(None);
     };
-    let message = PlanNode { node: Some(plan_node::Node::Write(write::encode(write)?)) };
-    Ok(Some(message.encode_to_vec()))
+    Ok(Some(PlanNode { node: Some(node) }.encode_to_vec()))
 }
 
 /// The node that [`encode_node`] made the bytes of.
-pub fn decode_node(buf: &[u8], inputs: &[Arc<dyn ExecutionPlan>]) -> Result<Arc<dyn ExecutionPlan>> {
+pub fn decode_node(
+    buf: &[u8],
+    inputs: &[Arc<dyn ExecutionPlan>],
+    partitioners: &PartitionerRegistry,
+) -> Result<Arc<dyn ExecutionPlan>> {
     let message = PlanNode::decode(buf).map_err(external)?;
     match (message.node, inputs) {
         (Some(plan_node::Node::Write(spec)), [input]) => Ok(Arc::new(write::decode(&spec, Arc::clone(input))?)),
+        (Some(plan_node::Node::Route(route)), [input]) => {
+            Ok(Arc::new(RouteExec::decode(&route, Arc::clone(input), partitioners)?))
+        }
+        (Some(plan_node::Node::PartitionBy(partition)), [input]) => {
+            Ok(Arc::new(PartitionByExec::decode(&partition, Arc::clone(input))?))
+        }
         _ => not_impl_err!("a physical node that this version of Sluice does not know"),
     }
 }

@@ -9,6 +9,7 @@ pub mod codec;
 pub mod config;
 pub mod error;
 pub mod ipc;
+pub mod partition;
 pub mod plan;
 pub mod profile;
 pub mod session;

@@ -14,6 +14,7 @@ use datafusion::logical_expr::{Analyze, DdlStatement, Explain, LogicalPlan};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 
+use crate::partition::{self, PartitionExtensionPlanner, PartitionerRegistry};
 use crate::skew::{self, SkewScope};
 use crate::storage::StoreRegistry;
 use crate::write::{CopyExec, WriteExtensionPlanner, plan_copy};
@@ -26,48 +27,70 @@ pub(crate) use self::quiet_subqueries::QuietSubqueries;
 #[derive(Debug)]
 pub struct SluiceQueryPlanner {
     stores: Arc<StoreRegistry>,
+    partitioners: Arc<PartitionerRegistry>,
 }
 
 impl SluiceQueryPlanner {
-    /// A planner of writes to these stores.
-    pub fn new(stores: Arc<StoreRegistry>) -> Self {
-        Self { stores }
+    /// A planner of writes to these stores and of rows to these partitioners' partitions.
+    pub fn new(stores: Arc<StoreRegistry>, partitioners: Arc<PartitionerRegistry>) -> Self {
+        Self { stores, partitioners }
     }
 }
 
 #[async_trait]
 impl QueryPlanner for SluiceQueryPlanner {
     async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
-        let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(WriteExtensionPlanner)]);
+        let planner = DefaultPhysicalPlanner::with_extension_planners(vec![
+            Arc::new(WriteExtensionPlanner),
+            Arc::new(PartitionExtensionPlanner::new(Arc::clone(&self.partitioners))),
+        ]);
         // The writers of a `DataFrame` come here; the statement is run by the session.
         if let (LogicalPlan::Copy(copy), Some(state)) = (plan, session.as_any().downcast_ref::<SessionState>()) {
             let (write, target) = plan_copy(copy, state)?;
-            let (write, _) = skew::handle(state, write).await?;
-            let write = planner.create_physical_plan(&write, session).await?;
+            let (write, state) = placed(write, state).await?;
+            let (write, _) = skew::handle(&state, write).await?;
+            let write = planner.create_physical_plan(&write, &state).await?;
             let schema = Arc::clone(plan.schema().inner());
             return Ok(Arc::new(CopyExec::new(write, target, Arc::clone(&self.stores), schema)));
         }
         let Some(state) = session.as_any().downcast_ref::<SessionState>() else {
             return planner.create_physical_plan(plan, session).await;
         };
-        match plan {
-            LogicalPlan::Explain(explain) => {
-                let (inner, notes) = skew::handle(state, what_runs(&explain.plan, state)?).await?;
-                let explained = LogicalPlan::Explain(Explain { plan: Arc::new(inner), ..explain.clone() });
-                Ok(NotedExec::over(planner.create_physical_plan(&explained, session).await?, &notes))
-            }
-            LogicalPlan::Analyze(analyze) => {
-                let (input, notes) = skew::handle(state, analyze.input.as_ref().clone()).await?;
-                let analyzed = LogicalPlan::Analyze(Analyze { input: Arc::new(input), ..analyze.clone() });
-                Ok(NotedExec::over(planner.create_physical_plan(&analyzed, session).await?, &notes))
-            }
-            _ => {
-                let (plan, notes) = skew::handle(state, plan.clone()).await?;
-                SkewScope::tell(state.config(), &notes);
-                planner.create_physical_plan(&plan, session).await
-            }
+        if let LogicalPlan::Explain(explain) = plan {
+            let explained = partition::adopt(what_runs(&explain.plan, state)?)?;
+            let state = with_partitions(&explained, state)?;
+            let (explained, notes) = skew::handle(&state, explained).await?;
+            let explained = LogicalPlan::Explain(Explain { plan: Arc::new(explained), ..explain.clone() });
+            return Ok(NotedExec::over(planner.create_physical_plan(&explained, &state).await?, &notes));
         }
+        let (plan, state) = placed(plan.clone(), state).await?;
+        if let LogicalPlan::Analyze(analyze) = plan {
+            let (input, notes) = skew::handle(&state, analyze.input.as_ref().clone()).await?;
+            let analyzed = LogicalPlan::Analyze(Analyze { input: Arc::new(input), ..analyze });
+            return Ok(NotedExec::over(planner.create_physical_plan(&analyzed, &state).await?, &notes));
+        }
+        let (plan, notes) = skew::handle(&state, plan).await?;
+        SkewScope::tell(state.config(), &notes);
+        planner.create_physical_plan(&plan, &state).await
     }
+}
+
+/// The plan with the sketches that its ranges need, and the state with the partitions that it asks for. On a cluster the
+/// driver has done both before the job was submitted.
+async fn placed(plan: LogicalPlan, state: &SessionState) -> Result<(LogicalPlan, SessionState)> {
+    let plan = partition::sketch_ranges_here(state, partition::adopt(plan)?).await?;
+    let state = with_partitions(&plan, state)?;
+    Ok((plan, state))
+}
+
+fn with_partitions(plan: &LogicalPlan, state: &SessionState) -> Result<SessionState> {
+    let mut state = state.clone();
+    if let Some(asked) = partition::partitions_asked(plan)?
+        && asked > state.config().target_partitions()
+    {
+        state.config_mut().options_mut().execution.target_partitions = asked;
+    }
+    Ok(state)
 }
 
 /// What `EXPLAIN` shows of a statement that writes: the write where it is planned as a whole, else the query.

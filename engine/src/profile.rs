@@ -17,6 +17,7 @@ use datafusion::prelude::SessionConfig;
 
 use crate::config::SluiceConfig;
 use crate::error::Result;
+use crate::partition::PartitionerRegistry;
 use crate::plan::{QuietSubqueries, SluiceQueryPlanner};
 use crate::storage::{StorageOptions, StoreRegistry};
 
@@ -43,6 +44,7 @@ pub struct EngineProfile {
     config: SessionConfig,
     functions: Arc<FunctionSet>,
     stores: Arc<StoreRegistry>,
+    partitioners: Arc<PartitionerRegistry>,
     runtime: Arc<RuntimeEnv>,
 }
 
@@ -59,8 +61,16 @@ impl EngineProfile {
             config,
             functions: Arc::new(FunctionSet::standard()),
             stores,
+            partitioners: Arc::new(PartitionerRegistry::standard()),
             runtime,
         })
+    }
+
+    /// The same with the partitioners of a user.
+    #[must_use]
+    pub fn with_partitioners(mut self, partitioners: Arc<PartitionerRegistry>) -> Self {
+        self.partitioners = partitioners;
+        self
     }
 
     /// What this process does with its plans.
@@ -93,6 +103,11 @@ impl EngineProfile {
         Arc::clone(&self.stores)
     }
 
+    /// The partitioners of this process. Those of users have to be registered in each process of a cluster.
+    pub fn partitioners(&self) -> Arc<PartitionerRegistry> {
+        Arc::clone(&self.partitioners)
+    }
+
     /// Memory pool, spill files and object stores of this process.
     pub fn runtime_env(&self) -> Arc<RuntimeEnv> {
         Arc::clone(&self.runtime)
@@ -115,7 +130,8 @@ impl EngineProfile {
 
     fn state_builder(&self, config: SessionConfig) -> SessionStateBuilder {
         let functions = &self.functions;
-        let planner: Arc<dyn QueryPlanner + Send + Sync> = Arc::new(SluiceQueryPlanner::new(self.stores()));
+        let planner: Arc<dyn QueryPlanner + Send + Sync> =
+            Arc::new(SluiceQueryPlanner::new(self.stores(), self.partitioners()));
         let mut optimizer = PhysicalOptimizer::new();
         // First, before expressions move from projections into scans.
         optimizer.rules.insert(0, Arc::new(QuietSubqueries));

@@ -1,8 +1,11 @@
 //! SQL text on its way to DataFusion's planner: scripts cut into statements, and what is Sluice's own in a statement.
 
 mod arguments;
+mod distribute;
 pub mod hints;
+mod place_clauses;
 
+use datafusion::config::Dialect;
 use datafusion::execution::SessionState;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
@@ -25,10 +28,22 @@ pub struct StatementText {
 pub(crate) fn parse(state: &SessionState, sql: &str) -> Result<Statement> {
     let dialect = state.config_options().sql_parser.dialect;
     // The text as it was written comes first, so that a syntax error has its place in it.
-    let statement = state.sql_to_statement(sql, &dialect)?;
+    let statement = parse_placed(state, sql, &dialect)?;
     match arguments::complete_named_arguments(sql) {
-        Some(completed) => Ok(state.sql_to_statement(&completed, &dialect)?),
+        Some(completed) => parse_placed(state, &completed, &dialect),
         None => Ok(statement),
+    }
+}
+
+/// Parses a statement in which rows may be placed, which the parser does not know.
+fn parse_placed(state: &SessionState, sql: &str, dialect: &Dialect) -> Result<Statement> {
+    match distribute::take(sql)? {
+        Some(taken) => {
+            let mut statement = state.sql_to_statement(&taken.text, dialect)?;
+            place_clauses::put(&mut statement, taken.clauses, dialect)?;
+            Ok(statement)
+        }
+        None => Ok(state.sql_to_statement(sql, dialect)?),
     }
 }
 

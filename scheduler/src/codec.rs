@@ -11,6 +11,7 @@ use datafusion::physical_expr_common::physical_expr::proto_decode::PhysicalExprD
 use datafusion::physical_expr_common::physical_expr::proto_encode::PhysicalExprEncodeCtx;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion_proto::physical_plan::{PhysicalExtensionCodec, PhysicalProtoConverterExtension};
+use sluice::partition::PartitionerRegistry;
 
 use sluice::profile::FunctionSet;
 
@@ -22,9 +23,17 @@ const MARK: &[u8] = b"\0sluice1";
 const BOUNDARY: &[u8] = b"\0sluice2";
 
 /// Sluice's nodes in its own form, all else as Ballista does it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct SluicePhysicalCodec {
     ballista: BallistaPhysicalExtensionCodec,
+    partitioners: Arc<PartitionerRegistry>,
+}
+
+impl SluicePhysicalCodec {
+    /// Plans whose rows go to these partitioners' partitions.
+    pub(crate) fn new(partitioners: Arc<PartitionerRegistry>) -> Self {
+        Self { ballista: BallistaPhysicalExtensionCodec::default(), partitioners }
+    }
 }
 
 impl PhysicalExtensionCodec for SluicePhysicalCodec {
@@ -36,7 +45,7 @@ impl PhysicalExtensionCodec for SluicePhysicalCodec {
         converter: &dyn PhysicalProtoConverterExtension,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         match (buf.strip_prefix(MARK), inputs) {
-            (Some(ours), _) => sluice::codec::decode_node(ours, inputs),
+            (Some(ours), _) => sluice::codec::decode_node(ours, inputs, &self.partitioners),
             (None, [join]) if buf == BOUNDARY => Ok(Arc::new(JoinBoundaryExec::new(Arc::clone(join)))),
             (None, _) => self.ballista.try_decode(buf, inputs, ctx, converter),
         }

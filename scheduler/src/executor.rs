@@ -85,7 +85,7 @@ pub async fn run_executor(options: ExecutorOptions) -> Result<()> {
         override_runtime_producer: Some(Arc::new(move |_: &SessionConfig| Ok(Arc::clone(&runtime)))),
         override_config_producer: Some(Arc::new(move || config.clone())),
         override_logical_codec: Some(Arc::new(BallistaLogicalExtensionCodec::default())),
-        override_physical_codec: Some(Arc::new(SluicePhysicalCodec::default())),
+        override_physical_codec: Some(Arc::new(SluicePhysicalCodec::new(profile.partitioners()))),
         ..Default::default()
     };
     options.ready.executor(&id);

@@ -36,6 +36,7 @@ impl FunctionSet {
         };
         set.scalar.extend(sluice_udf::scalar_functions());
         set.aggregate.extend(sluice_udf::aggregate_functions());
+        set.aggregate.push(crate::partition::key_sketch());
         set.window.extend(sluice_udf::window_functions());
         let mut taken = set.names();
         set.scalar.extend(free(datafusion_spark::all_default_scalar_functions(), &mut taken));

@@ -11,6 +11,7 @@ use super::remote_plan;
 use super::{Inner, Remote, Session};
 use crate::config::{self, SluiceConfig};
 use crate::error::{Error, ErrorCode, Result};
+use crate::partition::PartitionerRegistry;
 use crate::profile::{EngineProfile, Role};
 
 const MASTER: &str = "sluice.master";
@@ -20,6 +21,7 @@ const TARGET_PARTITIONS: &str = "datafusion.execution.target_partitions";
 #[derive(Debug, Clone, Default)]
 pub struct SessionBuilder {
     settings: Vec<(String, String)>,
+    partitioners: Arc<PartitionerRegistry>,
 }
 
 impl SessionBuilder {
@@ -33,6 +35,13 @@ impl SessionBuilder {
     #[must_use]
     pub fn conf(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.settings.push((key.into(), value.into()));
+        self
+    }
+
+    /// The partitioners that an embedded session knows. A cluster's are those of its driver and its executors.
+    #[must_use]
+    pub fn partitioners(mut self, partitioners: Arc<PartitionerRegistry>) -> Self {
+        self.partitioners = partitioners;
         self
     }
 
@@ -68,7 +77,8 @@ impl SessionBuilder {
         if let Some(threads) = threads {
             settings.insert(0, (TARGET_PARTITIONS.to_string(), threads.to_string()));
         }
-        let profile = Arc::new(EngineProfile::new(Role::Embedded, &settings)?);
+        let profile = EngineProfile::new(Role::Embedded, &settings)?.with_partitioners(self.partitioners);
+        let profile = Arc::new(profile);
         let session = EngineSession::open(profile).await?;
         if session.profile().sluice_config().execution_partitions() > 0 {
             let partitions = session.profile().sluice_config().execution_partitions().to_string();

@@ -24,6 +24,7 @@ use super::{ddl, reads, settings, writes};
 use crate::catalog::SessionCatalog;
 use crate::codec::PlanCodec;
 use crate::error::{Error, ErrorCode, Names, Place, Result};
+use crate::partition;
 use crate::profile::EngineProfile;
 use crate::skew::hint;
 use crate::sql::{hints, parse};
@@ -96,7 +97,8 @@ impl EngineSession {
             }
             other => other,
         };
-        let prepared = Prepared::of(hint::attach(plan, &hints::find(sql)?)?);
+        let plan = hint::attach(partition::adopt(plan)?, &hints::find(sql)?)?;
+        let prepared = Prepared::of(plan);
         if let Prepared::Session(statement) = &prepared {
             settings::check(statement)?;
         }

@@ -352,19 +352,72 @@ pub mod remote_leaf {
     }
 }
 /// A physical node of Sluice, in a plan that the driver sends to an executor.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PlanNode {
-    #[prost(oneof = "plan_node::Node", tags = "1")]
+    #[prost(oneof = "plan_node::Node", tags = "1, 2, 3")]
     pub node: ::core::option::Option<plan_node::Node>,
 }
 /// Nested message and enum types in `PlanNode`.
 pub mod plan_node {
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Node {
         /// JSON of the write's specification.
         #[prost(bytes, tag = "1")]
         Write(::prost::alloc::vec::Vec<u8>),
+        #[prost(message, tag = "2")]
+        Route(super::Route),
+        #[prost(message, tag = "3")]
+        PartitionBy(super::PartitionBy),
     }
+}
+/// Adds to each row the exchange key that leads to its partition.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Route {
+    /// Columns of the input.
+    #[prost(uint32, repeated, tag = "1")]
+    pub keys: ::prost::alloc::vec::Vec<u32>,
+    /// So many columns of the input are passed on.
+    #[prost(uint32, tag = "2")]
+    pub kept: u32,
+    /// Name and bytes of the partitioner.
+    #[prost(string, tag = "3")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "4")]
+    pub partitioner: ::prost::alloc::vec::Vec<u8>,
+    /// Partitions of the exchange that follows.
+    #[prost(uint32, tag = "5")]
+    pub exchange_partitions: u32,
+}
+/// Asks for the exchange, and drops what was added for it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PartitionBy {
+    /// So many columns of the input are passed on.
+    #[prost(uint32, tag = "1")]
+    pub kept: u32,
+    #[prost(message, repeated, tag = "2")]
+    pub order: ::prost::alloc::vec::Vec<SortColumn>,
+    /// False where rows stay in the partitions that they are in.
+    #[prost(bool, tag = "3")]
+    pub exchanged: bool,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SortColumn {
+    #[prost(uint32, tag = "1")]
+    pub column: u32,
+    #[prost(bool, tag = "2")]
+    pub descending: bool,
+    #[prost(bool, tag = "3")]
+    pub nulls_first: bool,
+}
+/// A node of a client's plan that says where rows go.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PartitionRows {
+    /// JSON of how rows are placed, and of the order in a partition.
+    #[prost(bytes = "vec", tag = "1")]
+    pub specification: ::prost::alloc::vec::Vec<u8>,
+    /// DataFusion's messages of the expressions.
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub expressions: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

@@ -65,7 +65,7 @@ impl Cluster {
             override_config_producer: Some(Arc::new(move || job_session_config(&producing))),
             override_session_builder: Some(Arc::new(move |config: SessionConfig| Ok(building.bare_state(config)))),
             override_logical_codec: Some(Arc::new(BallistaLogicalExtensionCodec::default())),
-            override_physical_codec: Some(Arc::new(SluicePhysicalCodec::default())),
+            override_physical_codec: Some(Arc::new(SluicePhysicalCodec::new(profile.partitioners()))),
             ..Default::default()
         });
         let ballista = BallistaCluster::new_from_config(&config).await.map_err(internal)?;

@@ -19,6 +19,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use sluice::config::SluiceConfig;
+use sluice::partition;
 use sluice::profile::EngineProfile;
 use sluice::session::{LocalRunner, Runner, StageInfo};
 use sluice::skew::SkewScope;
@@ -67,6 +68,10 @@ impl Runner for ClusterRunner {
         // Problems of the statement itself show here, with their types, before anything is sent.
         let state = context.state();
         let plan = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;
+        let plan = match partition::adopt(plan)? {
+            shown @ LogicalPlan::Explain(_) => shown,
+            other => partition::sketch_ranges(self, context, other).await?,
+        };
         let plan = match plan {
             LogicalPlan::Analyze(analyze) => return explain::analyze(self, context, analyze).await,
             LogicalPlan::Explain(_) => {
@@ -242,6 +247,9 @@ impl ClusterRunner {
             0 => session_partitions,
             fixed => usize::try_from(fixed).unwrap_or(usize::MAX),
         };
+        // Where the rows of a partition go is said by the number of an exchange's partitions, which is the job's.
+        let asked = partition::partitions_asked(plan)?;
+        let partitions = partitions.max(asked.unwrap_or(1));
         let mut config = job_session_config(&self.profile);
         let restricted = config.clone();
         for entry in state.config_options().entries() {
@@ -270,6 +278,10 @@ impl ClusterRunner {
             "ballista.optimizer.hash_join_max_build_partition_bytes",
             &sluice.cluster_hash_join_limit_bytes().to_string(),
         )?;
+        if asked.is_some() {
+            // Partitions that are merged are not those that were asked for.
+            options.set("ballista.planner.coalesce.enabled", "false")?;
+        }
         options.set("ballista.shuffle.compression.codec", &sluice.cluster_shuffle_compression())?;
         let config = scope.shared(config.with_target_partitions(partitions.max(1)));
         let planner = Arc::new(BoundaryPlanner::new(Arc::clone(state.query_planner())));

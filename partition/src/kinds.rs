@@ -1,0 +1,15 @@
+//! The ways of placing rows that Sluice comes with, one a file.
+
+mod bucket;
+mod consistent_hash;
+mod hash;
+mod list;
+mod range;
+mod round_robin;
+
+pub use bucket::BucketPartitioner;
+pub use consistent_hash::ConsistentHashPartitioner;
+pub use hash::HashPartitioner;
+pub use list::ListPartitioner;
+pub use range::{RangeCuts, RangePartitioner};
+pub use round_robin::RoundRobinPartitioner;
