@@ -9,7 +9,7 @@ use crate::support::{MASTERS, Scratch};
 /// the frequent key.
 const TABLES: [&str; 3] = [
     "CREATE TABLE fact AS SELECT v AS id, CASE WHEN v % 10 < 5 THEN 7 WHEN v % 10 = 5 THEN NULL ELSE v % 400 END AS k, \
-     CASE WHEN v % 10 < 5 THEN 'hot' ELSE 'c' || v % 300 END AS s, v * 0.5 AS x, v % 97 AS a, v % 31 AS b \
+     CASE WHEN v % 10 < 5 THEN 'hot' ELSE 'c' || (v % 300) END AS s, v * 0.5 AS x, v % 97 AS a, v % 31 AS b \
      FROM generate_series(1, 6000) AS g(v)",
     "CREATE TABLE dim AS SELECT v AS d, CASE WHEN v % 50 = 0 THEN NULL WHEN v > 400 THEN 7 ELSE v END AS k, \
      CASE WHEN v > 400 THEN 'hot' ELSE 'c' || v END AS s, 'name ' || v AS name FROM generate_series(100, 402) AS g(v)",
