@@ -18,6 +18,7 @@ mod sample;
 mod scope;
 mod size;
 mod window;
+mod write;
 
 pub use report::SkewNote;
 pub(crate) use rewrite::handle;

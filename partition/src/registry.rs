@@ -23,6 +23,7 @@ impl PartitionerRegistry {
     pub fn standard() -> Self {
         let registry = Self { decoders: RwLock::new(BTreeMap::new()) };
         registry.put(kinds::HashPartitioner::NAME, Arc::new(kinds::HashPartitioner::decode));
+        registry.put(kinds::HotKeyPartitioner::NAME, Arc::new(kinds::HotKeyPartitioner::decode));
         registry.put(kinds::BucketPartitioner::NAME, Arc::new(kinds::BucketPartitioner::decode));
         registry.put(kinds::ConsistentHashPartitioner::NAME, Arc::new(kinds::ConsistentHashPartitioner::decode));
         registry.put(kinds::RoundRobinPartitioner::NAME, Arc::new(kinds::RoundRobinPartitioner::decode));

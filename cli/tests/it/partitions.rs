@@ -69,18 +69,24 @@ async fn places_rows(master: &str) {
         assert!(files.len() > 1, "{master}, {clause}: {} files", files.len());
         assert_eq!(files.iter().map(Vec::len).sum::<usize>(), 6000, "{master}, {clause}");
         let of_values = files_of_values(&files);
-        assert!(of_values.len() == 7 && of_values.values().all(|count| *count == 1), "{master}, {clause}: {of_values:?}");
+        assert!(
+            of_values.len() == 7 && of_values.values().all(|count| *count == 1),
+            "{master}, {clause}: {of_values:?}"
+        );
     }
 
     // Lists: exactly what they say.
     let query = "SELECT k FROM rows DISTRIBUTE BY list(k, [0, 1], [2], default => 3)";
     let listed = files(&session, &scratch, "listed", query, "k").await;
-    let mut values: Vec<Vec<&str>> = listed.iter().map(|file| {
-        let mut values: Vec<&str> = file.iter().map(String::as_str).collect();
-        values.sort_unstable();
-        values.dedup();
-        values
-    }).collect();
+    let mut values: Vec<Vec<&str>> = listed
+        .iter()
+        .map(|file| {
+            let mut values: Vec<&str> = file.iter().map(String::as_str).collect();
+            values.sort_unstable();
+            values.dedup();
+            values
+        })
+        .collect();
     values.sort();
     assert_eq!(values, [vec!["0", "1"], vec!["2"], vec!["3", "4", "5", "6"]], "{master}");
 

@@ -20,6 +20,24 @@ use sluice_partition::states::{merge_of, state_of};
 /// Aggregates that are the same with a null more or less, so that a filter can become one.
 const IGNORE_NULLS: [&str; 11] =
     ["count", "sum", "avg", "median", "var", "var_pop", "stddev", "stddev_pop", "bit_xor", "bit_and", "bit_or"];
+/// Aggregates without DISTINCT whose state is a few numbers, so that each value of a group can have one. (The state of
+/// `approx_distinct`, besides, is not the same with groups and without.)
+const SMALL_STATES: [&str; 14] = [
+    "count",
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "var",
+    "var_pop",
+    "stddev",
+    "stddev_pop",
+    "bool_and",
+    "bool_or",
+    "bit_and",
+    "bit_or",
+    "bit_xor",
+];
 /// Aggregates whose value shows the order of their input, be it any: it would be another one.
 const TAKES_ORDER: [&str; 5] = ["array_agg", "string_agg", "first_value", "last_value", "nth_value"];
 /// Aggregates that are the same with or without DISTINCT.
@@ -113,7 +131,7 @@ impl Calls {
                 return Ok(None);
             }
             if !distinct || SAME_WITHOUT.contains(&func.name()) {
-                if TAKES_ORDER.contains(&func.name()) {
+                if !SMALL_STATES.contains(&func.name()) {
                     return Ok(None);
                 }
                 this.calls.push(Call::Plain { function: func, args, filter: filter.map(|filter| *filter) });

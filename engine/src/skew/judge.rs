@@ -8,6 +8,7 @@ use datafusion::arrow::compute::{SortColumn, SortOptions, lexsort_to_indices, pa
 use datafusion::common::ScalarValue;
 use datafusion::error::DataFusionError;
 use sluice_partition::chunks::{self, HOT_PART, HotKey};
+use sluice_partition::kinds::HotKeyPartitioner;
 use sluice_partition::placement::exchange_partitions;
 use sluice_partition::ranges::{Cuts, RangeTable};
 use sluice_partition::salts::{SaltTable, Split};
@@ -166,6 +167,26 @@ pub(super) fn plan_salts(
         copies: placed.copies / split.rows.max(1) as f64,
     };
     Ok(Some(Plan { table: Arc::new(table), forecast, names }))
+}
+
+/// Where the rows of a write partitioned by the sample's key go, and what that brings.
+pub(super) fn plan_write(sample: &KeySample, partitions: usize) -> Result<(HotKeyPartitioner, Balance, Vec<String>)> {
+    let forecast = Forecast::of(sample, partitions, false)?;
+    let placed: u64 = forecast.hot.iter().map(|key| key.count).sum();
+    let cold = vec![(sample.rows - placed) as f64 / partitions as f64; partitions];
+    // Each chunk is a file: a key has no more of them than its rows are worth partitions.
+    let fair = sample.rows as f64 / partitions as f64;
+    let keys = forecast.hot.iter().map(|key| HotKey { rows: key.count as f64, replicated: fair / 2.0 });
+    let keys: Vec<HotKey> = keys.collect();
+    let chunks = chunks::place(&keys, &cold, sample.rows as f64);
+    let hot = forecast.hot.iter().zip(chunks.partitions).map(|(key, mut partitions)| {
+        partitions.sort_unstable();
+        partitions.dedup();
+        (key.hash, partitions)
+    });
+    let names = forecast.names(sample)?;
+    let balance = Balance { hashed: forecast.hashed, placed: chunks.max_to_mean, copies: 0.0 };
+    Ok((HotKeyPartitioner::try_new(partitions, hot.collect())?, balance, names))
 }
 
 /// The ranges of a window's frequent keys, and what they bring; `None` where the hash does well enough.

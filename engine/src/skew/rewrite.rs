@@ -7,6 +7,7 @@ use datafusion::common::NullEquality;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Aggregate, Expr, Join, JoinType, LogicalPlan, Window};
+use sluice_partition::kinds::HotKeyPartitioner;
 use sluice_partition::ranges::RangeTable;
 
 use super::distinct;
@@ -19,6 +20,7 @@ use super::sample::{KeySample, What};
 use super::scope::SkewScope;
 use super::size::TableSizes;
 use super::window::{self, Shape};
+use super::write;
 use crate::config::{SluiceConfig, Switch};
 use crate::error::Result;
 
@@ -74,6 +76,7 @@ pub(crate) async fn handle(state: &SessionState, plan: LogicalPlan) -> Result<(L
 
 fn is_candidate(node: &LogicalPlan) -> bool {
     matches!(node, LogicalPlan::Join(_) | LogicalPlan::Aggregate(_) | LogicalPlan::Window(_))
+        || write::partitioned(node).is_some()
 }
 
 /// The candidates, inputs before the nodes above them.
@@ -108,6 +111,10 @@ enum Decision {
         shape: Shape,
         table: Arc<RangeTable>,
     },
+    /// A write's rows are placed by what it is partitioned by.
+    Write {
+        partitioner: HotKeyPartitioner,
+    },
     /// A window's frequent keys lie anywhere.
     Scattered {
         shape: Shape,
@@ -136,6 +143,7 @@ impl Decision {
             (Self::Scattered { shape, plan }, LogicalPlan::Window(node)) => {
                 window::scattered(node, shape, &plan.table, number)
             }
+            (Self::Write { partitioner }, node) => write::placed(node, partitioner),
             _ => datafusion::common::internal_err!("a decision for another node"),
         }
     }
@@ -196,6 +204,7 @@ impl Search<'_> {
             LogicalPlan::Join(join) => self.decide_join(join, number).await,
             LogicalPlan::Aggregate(aggregate) => self.decide_aggregate(aggregate).await,
             LogicalPlan::Window(window) => self.decide_window(window, number).await,
+            LogicalPlan::Extension(_) => self.decide_write(node).await,
             _ => Ok(None),
         }
     }
@@ -245,7 +254,7 @@ impl Search<'_> {
         let side = match &decision {
             Decision::Split { side, .. } | Decision::Outer { side, .. } => *side,
             Decision::DistinctKeys { inner, .. } => *inner,
-            Decision::TwoLevels | Decision::Ranges { .. } | Decision::Scattered { .. } => Which::Left,
+            _ => Which::Left,
         };
         let sample = self.sampled(if side == Which::Left { &left } else { &right });
         let on: Vec<String> = join.on.iter().map(|(left, right)| format!("{left} = {right}")).collect();
@@ -363,6 +372,28 @@ impl Search<'_> {
 }
 
 impl Search<'_> {
+    async fn decide_write(&mut self, node: &LogicalPlan) -> Result<Option<Decision>> {
+        let Some((input, keys)) = write::partitioned(node) else { return Ok(None) };
+        let hinted = self.is_hinted(input, &keys)?;
+        if !hinted && self.sizes.of(input, self.state).await? < self.least_bytes {
+            return Ok(None);
+        }
+        let name = self.sample(input, &keys, What { keys: keys.len(), null_is_key: true }).await?;
+        let Some(sample) = self.sampled(&name) else { return Ok(None) };
+        let (partitioner, balance, hot_keys) = judge::plan_write(sample, self.partitions)?;
+        let evidence = evidence(Some(sample));
+        let by: Vec<String> = keys.iter().map(ToString::to_string).collect();
+        self.notes.push(SkewNote {
+            node: format!("write partitioned by {}", by.join(", ")),
+            action: "rows of one value go to one task, and those of frequent values to several".to_string(),
+            hot_keys,
+            evidence,
+            mark: write::MARK.to_string(),
+            balance: Some(balance),
+        });
+        Ok(Some(Decision::Write { partitioner }))
+    }
+
     async fn decide_window(&mut self, window: &Window, number: usize) -> Result<Option<Decision>> {
         let Some(shape) = Shape::of(window)? else { return Ok(None) };
         // The input is read again for the totals of frequent keys.

@@ -5,3 +5,4 @@
 mod catalog;
 mod profile;
 mod session;
+mod skew;

@@ -254,7 +254,8 @@ impl ClusterRunner {
         let restricted = config.clone();
         for entry in state.config_options().entries() {
             // What Ballista has to have stays as it is; everything else is the user's.
-            let fixed = RESTRICTED.contains(&entry.key.as_str()) || entry.key.starts_with("sluice.");
+            let key = entry.key.as_str();
+            let fixed = RESTRICTED.contains(&key) || (key.starts_with("sluice.") && !key.starts_with(SKEW));
             if let (false, Some(value)) = (fixed, &entry.value) {
                 let _ = config.options_mut().set(&entry.key, value);
             }
@@ -306,6 +307,9 @@ impl ClusterRunner {
 fn skew_scope(context: &SessionContext) -> SkewScope {
     SkewScope::new(SluiceConfig::of(&context.copied_config()).cluster_broadcast_limit_bytes())
 }
+
+/// The settings of Sluice's that a job's planning reads.
+const SKEW: &str = "sluice.skew.";
 
 /// Settings that a job on Ballista must have one way: the other hangs or fails at the border of two stages.
 const RESTRICTED: &[&str] = &[
