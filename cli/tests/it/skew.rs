@@ -50,9 +50,9 @@ const QUERIES: [(&str, &str); 28] = [
     (
         "state_of_avg",
         "SELECT k, count(distinct a) FILTER (WHERE b > 10), sum(distinct b), avg(distinct a), avg(x) FILTER (WHERE a > 5), \
-         min(s), max(id), stddev(x) FROM fact GROUP BY k",
+         min(s), max(id), round(stddev(x), 6) FROM fact GROUP BY k",
     ),
-    ("state_of_count", "SELECT count(distinct a), count(distinct s), count(k), var_pop(id) FROM fact"),
+    ("state_of_count", "SELECT count(distinct a), count(distinct s), count(k), round(var_pop(id), 3) FROM fact"),
     ("state_of_count", "SELECT count(distinct a), count(distinct s), count(*) FROM fact WHERE id < 0"),
     (
         "state_of_sum",

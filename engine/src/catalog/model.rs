@@ -19,6 +19,10 @@ pub struct Snapshot {
     pub version: u64,
     /// Unique name of the write that made this version: tells our own write from another's after a lost answer.
     pub commit_id: String,
+    /// The writes that made the versions before this one, the newest last: tells whether a version that has been deleted
+    /// since was one of them.
+    #[serde(default)]
+    pub recent_commits: Vec<String>,
     /// Schemas by name.
     pub schemas: BTreeMap<String, SchemaEntry>,
 }
@@ -26,7 +30,7 @@ pub struct Snapshot {
 impl Default for Snapshot {
     fn default() -> Self {
         let schemas = BTreeMap::from([(DEFAULT_SCHEMA.to_string(), SchemaEntry::default())]);
-        Self { format: FORMAT, version: 0, commit_id: String::new(), schemas }
+        Self { format: FORMAT, version: 0, commit_id: String::new(), recent_commits: Vec::new(), schemas }
     }
 }
 

@@ -30,6 +30,8 @@ const UPDATE_ATTEMPTS: u32 = 16;
 const READ_ATTEMPTS: u32 = 16;
 /// Versions that stay: a reader that listed before them still finds what it listed.
 const VERSIONS_KEPT: u64 = 20;
+/// How many writes back a version knows: many more than others can make while one is written.
+const COMMITS_REMEMBERED: usize = 100;
 
 /// The catalog's versions in one folder. Shared by all sessions of a process.
 #[derive(Debug)]
@@ -117,13 +119,36 @@ impl CatalogStore {
             }
             next.version = base.version + 1;
             next.commit_id = Uuid::new_v4().to_string();
-            if let Put::Written = self.put_version(&next).await? {
+            next.recent_commits.push(base.commit_id.clone());
+            let forgotten = next.recent_commits.len().saturating_sub(COMMITS_REMEMBERED);
+            next.recent_commits.drain(..forgotten);
+            if matches!(self.put_version(&next).await?, Put::Written) && self.is_in_line(&next).await? {
                 let version = next.version;
                 self.install(next);
                 self.prune(version).await;
                 return Ok(outcome);
             }
             tokio::time::sleep(pause(attempt)).await;
+        }
+        Err(self.conflict("change"))
+    }
+
+    /// Whether a version that was just written is one of those that led to the newest. It is not where its number was free
+    /// because others had taken it, gone on, and deleted it; then it is deleted again.
+    async fn is_in_line(&self, written: &Snapshot) -> Result<bool> {
+        for _ in 0..READ_ATTEMPTS {
+            let newest = self.versions_after(Some(written.version)).await?.into_iter().max();
+            let Some(newest) = newest.filter(|newest| *newest >= written.version + VERSIONS_KEPT) else {
+                return Ok(true);
+            };
+            let Some(newest) = self.read_version(newest).await? else { continue };
+            if newest.recent_commits.contains(&written.commit_id) {
+                return Ok(true);
+            }
+            if let Err(error) = self.store.delete(&self.version_path(written.version)).await {
+                log::debug!("catalog version {} stays: {error}", written.version);
+            }
+            return Ok(false);
         }
         Err(self.conflict("change"))
     }

@@ -65,6 +65,33 @@ async fn racing_writers_lose_nothing_in_a_folder() {
     assert_eq!(versions, 20, "80 versions were written and the newest 20 stay");
 }
 
+/// The version that it is about to write was written by others, and deleted, before it comes to it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_writer_that_is_far_behind_loses_nothing() {
+    let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let folder = Path::from("catalog");
+    let slow = CatalogStore::open_on(Arc::clone(&store), folder.clone()).await.unwrap();
+    let fast = CatalogStore::open_on(Arc::clone(&store), folder.clone()).await.unwrap();
+    let mut tries = 0;
+    let change = |snapshot: &mut Snapshot| {
+        tries += 1;
+        if tries == 1 {
+            let others = async {
+                for table in 0..30 {
+                    fast.update(|snapshot| create(snapshot, &format!("fast_{table}"))).await.unwrap();
+                }
+            };
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(others));
+        }
+        create(snapshot, "slow")
+    };
+    slow.update(change).await.unwrap();
+    assert_eq!(tries, 2);
+    let reopened = CatalogStore::open_on(store, folder).await.unwrap();
+    assert_eq!((names(&reopened).len(), reopened.current().version), (31, 31));
+    assert!(names(&reopened).contains("slow"));
+}
+
 #[tokio::test]
 async fn a_folder_that_does_not_exist_is_an_empty_catalog() {
     let folder = tempfile::tempdir().unwrap();
