@@ -7,6 +7,7 @@ mod jobs;
 mod meta;
 mod roles;
 mod run;
+mod spreads;
 mod sql;
 
 use crate::args::{Benchmark, Cli, Command};

@@ -19,6 +19,6 @@ pub mod write;
 
 pub use error::{Blame, Error, ErrorCode, Place, Result, RetryHint, nearest};
 pub use session::{
-    CsvOptions, ExecuteOptions, Execution, JobInfo, JsonOptions, ParquetOptions, Progress, Session, SessionBuilder,
-    StageInfo, StatementKind,
+    CsvOptions, ExchangeInfo, ExecuteOptions, Execution, JobInfo, JsonOptions, ParquetOptions, Progress, Session,
+    SessionBuilder, Spread, StageInfo, StatementKind, TaskTime, makespan,
 };

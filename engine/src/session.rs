@@ -1,10 +1,12 @@
 //! The embeddable session: SQL in, DataFusion's own `DataFrame` out, in this process or on a cluster.
 
+mod analyze;
 mod builder;
 mod check;
 mod client;
 mod ddl;
 mod engine;
+mod exchange;
 mod files;
 mod launch;
 mod prepared;
@@ -13,6 +15,7 @@ pub mod remote;
 mod remote_plan;
 mod runner;
 mod settings;
+mod spread;
 mod types;
 mod wire;
 mod writes;
@@ -31,11 +34,14 @@ use crate::error::{Error, ErrorCode, Result};
 use client::DriverClient;
 use launch::LaunchedCluster;
 
+pub use analyze::report_row;
 pub use builder::SessionBuilder;
 pub use engine::EngineSession;
+pub use exchange::{ExchangeInfo, TaskTime};
 pub use prepared::{Prepared, ReadRequest};
 pub use reads::{CsvOptions, JsonOptions, ParquetOptions, ReadOptions};
 pub use runner::{LocalRunner, Runner};
+pub use spread::{Spread, makespan};
 pub use types::{ExecuteOptions, Execution, JobInfo, Progress, StageInfo, StatementKind};
 
 /// A session with Sluice. Cheap to clone; clones share settings, tables and connection.

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod driver_tables;
+mod exchanges;
 mod explain;
 mod jobs;
 mod partitions;

@@ -9,6 +9,7 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
 use sluice::{Error, ErrorCode, JobInfo, Progress, StageInfo};
 
+use super::spreads;
 use crate::args::{DetailFormat, JobArgs, JobsArgs, KillArgs};
 use crate::failure::Failure;
 use crate::output::{Format, Output, note};
@@ -34,7 +35,11 @@ pub(super) async fn show(arguments: JobArgs) -> Result<(), Failure> {
         DetailFormat::Json => output.text(&format!("{:#}\n", job_json(&job))),
         DetailFormat::Table => {
             output.text(&job_text(&job)?)?;
-            if job.stages.is_empty() { Ok(()) } else { write_rows(&mut output, &stage_rows(&job.stages)?) }
+            if job.stages.is_empty() {
+                return Ok(());
+            }
+            write_rows(&mut output, &stage_rows(&job.stages)?)?;
+            spreads::write(&mut output, &job.stages)
         }
     }
 }
@@ -51,7 +56,7 @@ pub(super) async fn kill(arguments: KillArgs, quiet: bool) -> Result<(), Failure
     Ok(())
 }
 
-fn write_rows(output: &mut Output, rows: &RecordBatch) -> Result<(), Failure> {
+pub(super) fn write_rows(output: &mut Output, rows: &RecordBatch) -> Result<(), Failure> {
     let failures = output.failures();
     let mut encoder = output.start(&rows.schema(), false)?;
     encoder.write(rows).map_err(&failures)?;
@@ -59,16 +64,16 @@ fn write_rows(output: &mut Output, rows: &RecordBatch) -> Result<(), Failure> {
     output.flush()
 }
 
-fn batch(columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch, Failure> {
+pub(super) fn batch(columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch, Failure> {
     RecordBatch::try_from_iter(columns)
         .map_err(|error| Error::new(ErrorCode::Internal, "the job list is not well formed").caused_by(error).into())
 }
 
-fn strings<T>(items: &[T], value: impl Fn(&T) -> String) -> ArrayRef {
+pub(super) fn strings<T>(items: &[T], value: impl Fn(&T) -> String) -> ArrayRef {
     Arc::new(items.iter().map(|item| Some(value(item))).collect::<StringArray>())
 }
 
-fn numbers<T>(items: &[T], value: impl Fn(&T) -> u64) -> ArrayRef {
+pub(super) fn numbers<T>(items: &[T], value: impl Fn(&T) -> u64) -> ArrayRef {
     Arc::new(UInt64Array::from_iter_values(items.iter().map(value)))
 }
 
@@ -160,6 +165,8 @@ fn job_json(job: &JobInfo) -> Value {
             "rows": stage.rows,
             "bytes": stage.bytes,
             "spilled_bytes": stage.spilled_bytes,
+            "exchange": stage.exchange.as_ref().map(spreads::exchange_json),
+            "tasks": spreads::tasks_json(stage),
         })
     });
     json!({

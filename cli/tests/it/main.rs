@@ -10,5 +10,6 @@ mod faults;
 mod jobs;
 mod limits;
 mod slt;
+mod spreads;
 mod support;
 mod tpch;

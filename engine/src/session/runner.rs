@@ -6,6 +6,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 
+use super::analyze;
 use crate::error::Result;
 
 /// Runs plans that give rows.
@@ -22,6 +23,9 @@ pub struct LocalRunner;
 #[async_trait]
 impl Runner for LocalRunner {
     async fn run(&self, context: &SessionContext, plan: LogicalPlan) -> Result<SendableRecordBatchStream> {
-        Ok(DataFrame::new(context.state(), plan).execute_stream().await?)
+        match plan {
+            LogicalPlan::Analyze(analyze) => analyze::run(context, analyze).await,
+            plan => Ok(DataFrame::new(context.state(), plan).execute_stream().await?),
+        }
     }
 }

@@ -4,6 +4,9 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
 use tokio::sync::watch;
 
+use super::exchange::{ExchangeInfo, TaskTime};
+use super::spread::Spread;
+
 /// What a statement does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatementKind {
@@ -107,4 +110,19 @@ pub struct StageInfo {
     pub bytes: u64,
     /// Bytes spilled to disk.
     pub spilled_bytes: u64,
+    /// Where its rows went, if by the hash of their keys to the stages after it. Known once the stage has ended.
+    pub exchange: Option<ExchangeInfo>,
+    /// Milliseconds by task, once the stage has ended.
+    pub task_ms: Spread,
+    /// Each task that succeeded, once the stage has ended. Empty where a job has so many that they are not listed.
+    pub task_times: Vec<TaskTime>,
+}
+
+impl StageInfo {
+    /// Keeps the numbers that stand for all partitions and tasks and drops those of each.
+    pub fn without_lists(mut self) -> Self {
+        self.exchange = self.exchange.map(ExchangeInfo::without_lists);
+        self.task_times.clear();
+        self
+    }
 }

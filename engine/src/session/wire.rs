@@ -2,6 +2,8 @@
 
 use sluice_proto as proto;
 
+use super::exchange::{ExchangeInfo, TaskTime};
+use super::spread::Spread;
 use super::types::{JobInfo, Progress, StageInfo, StatementKind};
 
 impl From<&Progress> for proto::Progress {
@@ -102,6 +104,9 @@ impl From<StageInfo> for proto::StageInfo {
             rows: stage.rows,
             bytes: stage.bytes,
             spilled_bytes: stage.spilled_bytes,
+            exchange: stage.exchange.map(proto::ExchangeInfo::from),
+            task_ms: Some(stage.task_ms.into()),
+            task_times: stage.task_times.into_iter().map(proto::TaskTime::from).collect(),
         }
     }
 }
@@ -116,6 +121,63 @@ impl From<proto::StageInfo> for StageInfo {
             rows: stage.rows,
             bytes: stage.bytes,
             spilled_bytes: stage.spilled_bytes,
+            exchange: stage.exchange.map(ExchangeInfo::from),
+            task_ms: stage.task_ms.map(Spread::from).unwrap_or_default(),
+            task_times: stage.task_times.into_iter().map(TaskTime::from).collect(),
         }
+    }
+}
+
+impl From<ExchangeInfo> for proto::ExchangeInfo {
+    fn from(exchange: ExchangeInfo) -> Self {
+        Self {
+            keys: exchange.keys,
+            rows: Some(exchange.rows.into()),
+            bytes: Some(exchange.bytes.into()),
+            partition_rows: exchange.partition_rows,
+            partition_bytes: exchange.partition_bytes,
+            notes: exchange.notes,
+        }
+    }
+}
+
+impl From<proto::ExchangeInfo> for ExchangeInfo {
+    fn from(exchange: proto::ExchangeInfo) -> Self {
+        Self {
+            keys: exchange.keys,
+            rows: exchange.rows.map(Spread::from).unwrap_or_default(),
+            bytes: exchange.bytes.map(Spread::from).unwrap_or_default(),
+            partition_rows: exchange.partition_rows,
+            partition_bytes: exchange.partition_bytes,
+            notes: exchange.notes,
+        }
+    }
+}
+
+impl From<Spread> for proto::Spread {
+    fn from(spread: Spread) -> Self {
+        let Spread { count, total, max, median, histogram } = spread;
+        Self { count, total, max, median, histogram }
+    }
+}
+
+impl From<proto::Spread> for Spread {
+    fn from(spread: proto::Spread) -> Self {
+        let proto::Spread { count, total, max, median, histogram } = spread;
+        Self { count, total, max, median, histogram }
+    }
+}
+
+impl From<TaskTime> for proto::TaskTime {
+    fn from(task: TaskTime) -> Self {
+        let TaskTime { elapsed_ms, partitions, cores } = task;
+        Self { elapsed_ms, partitions, cores }
+    }
+}
+
+impl From<proto::TaskTime> for TaskTime {
+    fn from(task: proto::TaskTime) -> Self {
+        let proto::TaskTime { elapsed_ms, partitions, cores } = task;
+        Self { elapsed_ms, partitions, cores }
     }
 }

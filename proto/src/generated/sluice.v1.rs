@@ -227,7 +227,7 @@ pub struct JobInfo {
     #[prost(uint32, tag = "11")]
     pub attempts: u32,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct StageInfo {
     #[prost(uint32, tag = "1")]
     pub id: u32,
@@ -243,6 +243,55 @@ pub struct StageInfo {
     pub bytes: u64,
     #[prost(uint64, tag = "7")]
     pub spilled_bytes: u64,
+    /// Set where the stage has ended and its rows went to other stages by the hash of their keys.
+    #[prost(message, optional, tag = "8")]
+    pub exchange: ::core::option::Option<ExchangeInfo>,
+    #[prost(message, optional, tag = "9")]
+    pub task_ms: ::core::option::Option<Spread>,
+    /// Bounded over the whole job, like the lists of `ExchangeInfo`: empty where there is no room for all.
+    #[prost(message, repeated, tag = "10")]
+    pub task_times: ::prost::alloc::vec::Vec<TaskTime>,
+}
+/// How much went to each partition of a hash exchange.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExchangeInfo {
+    #[prost(string, tag = "1")]
+    pub keys: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub rows: ::core::option::Option<Spread>,
+    #[prost(message, optional, tag = "3")]
+    pub bytes: ::core::option::Option<Spread>,
+    /// In the order of the partitions.
+    #[prost(uint64, repeated, tag = "4")]
+    pub partition_rows: ::prost::alloc::vec::Vec<u64>,
+    #[prost(uint64, repeated, tag = "5")]
+    pub partition_bytes: ::prost::alloc::vec::Vec<u64>,
+    /// Sentences on the exchange, such as its hot keys.
+    #[prost(string, repeated, tag = "6")]
+    pub notes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// A quantity of each partition or task, in a few numbers.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Spread {
+    #[prost(uint64, tag = "1")]
+    pub count: u64,
+    #[prost(uint64, tag = "2")]
+    pub total: u64,
+    #[prost(uint64, tag = "3")]
+    pub max: u64,
+    #[prost(double, tag = "4")]
+    pub median: f64,
+    #[prost(string, tag = "5")]
+    pub histogram: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TaskTime {
+    #[prost(uint64, tag = "1")]
+    pub elapsed_ms: u64,
+    #[prost(uint32, tag = "2")]
+    pub partitions: u32,
+    #[prost(uint32, tag = "3")]
+    pub cores: u32,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ClusterInfoRequest {}

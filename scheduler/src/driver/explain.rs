@@ -1,5 +1,5 @@
 //! `EXPLAIN ANALYZE` on the cluster: runs the query, throws its rows away, and shows every stage with the metrics of
-//! its tasks together.
+//! its tasks together, and how evenly rows and time were spread.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -8,18 +8,19 @@ use ballista_scheduler::display::format_stage_metrics;
 use ballista_scheduler::state::execution_graph::ExecutionGraphBox;
 use ballista_scheduler::state::execution_stage::ExecutionStage;
 use datafusion::arrow::array::{RecordBatch, StringArray};
+use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::{Analyze, LogicalPlan};
 use datafusion::physical_plan::displayable;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
-use sluice::session::{LocalRunner, Runner};
+use sluice::session::{LocalRunner, Runner, report_row};
 use sluice::{Result, stream};
 
 use super::runner::ClusterRunner;
-use super::{driver_tables, scalar_subqueries};
+use super::{driver_tables, progress, scalar_subqueries};
 
-/// One row: `Plan with Metrics` and the stages as text.
+/// Two rows: `Plan with Metrics` with the stages as text, and `Exchanges` with the spread of rows, bytes and time.
 pub(crate) async fn analyze(
     runner: &ClusterRunner,
     context: &SessionContext,
@@ -48,20 +49,24 @@ pub(crate) async fn analyze(
         while let Some(batch) = rows.next().await {
             count += batch?.num_rows();
         }
-        let text = match finished.await {
+        let (text, report) = match finished.await {
             Ok(Some(id)) => runner.cluster().with_graph(&id, describe).await.unwrap_or_default(),
-            Ok(None) | Err(_) => String::new(),
+            Ok(None) | Err(_) => Default::default(),
         };
         let text = format!("{text}rows: {count}");
         let columns: Vec<Arc<dyn datafusion::arrow::array::Array>> =
             vec![Arc::new(StringArray::from(vec!["Plan with Metrics"])), Arc::new(StringArray::from(vec![text]))];
-        let batch = RecordBatch::try_new(schema, columns).map_err(datafusion::error::DataFusionError::from)?;
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(DataFusionError::from)?;
         sink.send(batch).await;
+        if let Some(batch) = report_row(schema, &report)? {
+            sink.send(batch).await;
+        }
         Ok(())
     }))
 }
 
-fn describe(graph: &ExecutionGraphBox) -> String {
+/// The stages, and how they spread their rows over partitions and their time over tasks.
+fn describe(graph: &ExecutionGraphBox) -> (String, String) {
     let mut stages: Vec<(&usize, &ExecutionStage)> = graph.stages().iter().collect();
     stages.sort_by_key(|(id, _)| **id);
     let mut text = String::new();
@@ -74,5 +79,15 @@ fn describe(graph: &ExecutionGraphBox) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "stage {id}: {}, {tasks} tasks\n{plan}", stage.variant_name().to_lowercase());
     }
-    text
+    let mut report = String::new();
+    for stage in progress::read(graph, &[]).1 {
+        let title = format!("stage {}", stage.id);
+        if let Some(exchange) = &stage.exchange {
+            report.push_str(&exchange.describe(&title));
+        }
+        if stage.task_ms.count > 0 {
+            let _ = writeln!(report, "{title}: {} tasks\n  ms:    {}", stage.task_ms.count, stage.task_ms);
+        }
+    }
+    (text, report)
 }

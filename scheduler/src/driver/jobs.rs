@@ -158,9 +158,13 @@ impl JobRegistry {
         job
     }
 
-    /// The jobs, the newest first. Ids begin with the time, so their order is the jobs'.
+    /// The jobs, the newest first, without what their stages list of each partition and task. Ids begin with the time, so
+    /// their order is the jobs'.
     pub(crate) fn list(&self) -> Vec<JobInfo> {
         let mut jobs: Vec<JobInfo> = self.jobs.iter().map(|job| job.info()).collect();
+        for job in &mut jobs {
+            job.stages = std::mem::take(&mut job.stages).into_iter().map(StageInfo::without_lists).collect();
+        }
         jobs.sort_by(|left, right| right.id.cmp(&left.id));
         jobs
     }

@@ -6,11 +6,21 @@ use ballista_scheduler::state::execution_stage::ExecutionStage;
 use datafusion::physical_plan::metrics::MetricsSet;
 use sluice::session::{Progress, StageInfo};
 
-/// The stages in the order of their ids, and their sum.
-pub(crate) fn read(graph: &ExecutionGraphBox) -> (Progress, Vec<StageInfo>) {
-    let mut stages: Vec<StageInfo> =
-        graph.stages().iter().map(|(id, stage)| stage_info(u32::try_from(*id).unwrap_or(u32::MAX), stage)).collect();
+use super::exchanges;
+
+/// The stages in the order of their ids, and their sum. What an earlier reading of the same graph has found out of stages
+/// that had ended is not computed again.
+pub(crate) fn read(graph: &ExecutionGraphBox, earlier: &[StageInfo]) -> (Progress, Vec<StageInfo>) {
+    let mut stages: Vec<StageInfo> = graph
+        .stages()
+        .iter()
+        .map(|(id, stage)| {
+            let id = u32::try_from(*id).unwrap_or(u32::MAX);
+            stage_info(id, stage, earlier.iter().find(|known| known.id == id))
+        })
+        .collect();
     stages.sort_by_key(|stage| stage.id);
+    exchanges::bound_lists(&mut stages);
     let mut total = Progress { stages_total: count(stages.len()), ..Progress::default() };
     for stage in &stages {
         total.stages_done += u32::from(stage.state == "succeeded");
@@ -32,7 +42,7 @@ pub(crate) fn touches(graph: &ExecutionGraphBox, executor_id: &str) -> bool {
     })
 }
 
-fn stage_info(id: u32, stage: &ExecutionStage) -> StageInfo {
+fn stage_info(id: u32, stage: &ExecutionStage, earlier: Option<&StageInfo>) -> StageInfo {
     let mut info = StageInfo {
         id,
         state: match stage {
@@ -62,6 +72,12 @@ fn stage_info(id: u32, stage: &ExecutionStage) -> StageInfo {
     };
     info.tasks_total = count(started);
     info.spilled_bytes = spilled;
+    if let ExecutionStage::Successful(stage) = stage {
+        match earlier.filter(|known| known.state == info.state && known.tasks_done == info.tasks_done) {
+            Some(known) => info = known.clone(),
+            None => exchanges::complete(&mut info, stage),
+        }
+    }
     info
 }
 

@@ -140,6 +140,7 @@ impl ClusterRunner {
         let (id, mut statuses) = self.cluster.submit(self.job.name(), context, plan).await?;
         let run = RunGuard { cluster: Arc::clone(&self.cluster), id: Some(id.clone()) };
         let mut tick = tokio::time::interval(PROGRESS_INTERVAL);
+        let mut stages = Vec::new();
         let locations = loop {
             tokio::select! {
                 status = statuses.recv() => match status.and_then(|status| status.status) {
@@ -149,11 +150,14 @@ impl ClusterRunner {
                     None => return Err(Error::new(ErrorCode::Internal, "the scheduler forgot the job")),
                 },
                 removed = removals.recv() => self.check_removal(&id, removed).await?,
-                _ = tick.tick() => check_stages(&self.note_progress(&id).await, empty_stages_at_most)?,
+                _ = tick.tick() => {
+                    self.note_progress(&id, &mut stages).await;
+                    check_stages(&stages, empty_stages_at_most)?;
+                }
                 () = self.job.killed() => return Err(killed()),
             }
         };
-        self.note_progress(&id).await;
+        self.note_progress(&id, &mut stages).await;
         self.send_rows(locations, schema, sink).await?;
         run.succeeded();
         Ok(id)
@@ -176,11 +180,12 @@ impl ClusterRunner {
             .hint("look at the executor's log for the cause; the job may have used more memory than the machine has"))
     }
 
-    /// Tells the job's clients how far it is; gives its stages.
-    async fn note_progress(&self, id: &JobId) -> Vec<StageInfo> {
-        let Some((progress, stages)) = self.cluster.with_graph(id, progress::read).await else { return Vec::new() };
-        self.job.update(progress, stages.clone());
-        stages
+    /// Tells the job's clients how far it is, and brings its stages up to date.
+    async fn note_progress(&self, id: &JobId, stages: &mut Vec<StageInfo>) {
+        let read = self.cluster.with_graph(id, |graph| progress::read(graph, stages)).await;
+        let Some((progress, read)) = read else { return };
+        self.job.update(progress, read.clone());
+        *stages = read;
     }
 
     async fn send_rows(&self, locations: Vec<PartitionLocation>, schema: &SchemaRef, sink: &mut RowSink) -> Result<()> {
