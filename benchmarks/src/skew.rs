@@ -22,7 +22,7 @@ pub use self::generate::{HotKey, KeyCounts, SkewData, generate};
 use self::measure::{Bench, Measured};
 pub use self::peers::Peer;
 pub use self::report::{Change, PeerReport, PeerRun, Run, SkewReport, StepReport};
-pub use self::stages::Spread;
+pub use self::stages::JobSpread;
 use crate::machine::Machine;
 
 /// More iterations than anybody waits for.

@@ -11,7 +11,7 @@ use sluice::{Error, ErrorCode, ExecuteOptions, Result, Session};
 
 use super::generate::SkewData;
 use super::report::{Mode, Run, StepReport};
-use super::stages::{Spread, Stage};
+use super::stages::{JobSpread, Stage};
 use super::steps::{DIMENSION, FACT, Step, TARGET, WRITTEN};
 
 /// The setting that turns the handling of skew on and off.
@@ -120,7 +120,7 @@ impl<'a> Bench<'a> {
         Measured { report, answer }
     }
 
-    async fn run(&self, step: &Step, mode: Mode) -> Result<(f64, Option<Spread>, Answer)> {
+    async fn run(&self, step: &Step, mode: Mode) -> Result<(f64, Option<JobSpread>, Answer)> {
         if self.has_modes {
             set_mode(self.session, mode).await?;
         }
@@ -146,10 +146,10 @@ impl<'a> Bench<'a> {
     }
 
     /// What the job's stages tell, if the driver ran any.
-    async fn spread(&self, job_id: &str) -> Result<Option<Spread>> {
+    async fn spread(&self, job_id: &str) -> Result<Option<JobSpread>> {
         let job = self.session.job(job_id).await?;
         let stages: Vec<Stage> = job.stages.iter().map(Stage::from).collect();
-        Ok((!stages.is_empty()).then(|| Spread::of(&stages)))
+        Ok((!stages.is_empty()).then(|| JobSpread::of(&stages)))
     }
 }
 

@@ -5,7 +5,7 @@ use sluice::{Error, ErrorCode, Result};
 
 use super::distributions::Distribution;
 use super::measure::Answer;
-use super::stages::{Spread, Stage};
+use super::stages::{JobSpread, Stage};
 use crate::machine::Machine;
 use crate::statistics::median;
 
@@ -35,7 +35,7 @@ pub struct Run {
     /// Median of these; nothing if the step failed.
     pub median_seconds: Option<f64>,
     /// What the stages of the last iteration tell; nothing in one process.
-    pub spread: Option<Spread>,
+    pub spread: Option<JobSpread>,
     /// Whether the rows are those of the step's first run.
     pub equal: Option<bool>,
     /// When it was stopped, if it was.
@@ -82,9 +82,9 @@ impl Change {
         let ratio = |left: Option<f64>, right: Option<f64>| {
             left.zip(right).filter(|(_, right)| *right > 0.0).map(|(left, right)| left / right)
         };
-        let field = |run: &Run, field: fn(&Spread) -> Option<f64>| run.spread.as_ref().and_then(field);
-        let more = |of: fn(&Spread) -> Option<f64>| ratio(field(on, of), field(off, of)).map(|ratio| ratio - 1.0);
-        let gain = |of: fn(&Spread) -> Option<f64>| ratio(field(off, of), field(on, of));
+        let field = |run: &Run, field: fn(&JobSpread) -> Option<f64>| run.spread.as_ref().and_then(field);
+        let more = |of: fn(&JobSpread) -> Option<f64>| ratio(field(on, of), field(off, of)).map(|ratio| ratio - 1.0);
+        let gain = |of: fn(&JobSpread) -> Option<f64>| ratio(field(off, of), field(on, of));
         Self {
             makespan_16_gain: gain(|spread| spread.makespan_16_seconds),
             makespan_64_gain: gain(|spread| spread.makespan_64_seconds),
@@ -129,7 +129,7 @@ impl StepReport {
     pub(super) fn add_peer(&mut self, peer: &'static str, outcome: PeerOutcome, expected: Option<&Answer>) {
         let mut run = Run {
             seconds: outcome.seconds,
-            spread: (!outcome.stages.is_empty()).then(|| Spread::of(&outcome.stages)),
+            spread: (!outcome.stages.is_empty()).then(|| JobSpread::of(&outcome.stages)),
             stopped_after_seconds: outcome.stopped_after_seconds,
             error: outcome.error,
             ..Run::default()

@@ -44,6 +44,13 @@ pub(super) fn render(report: &SkewReport) -> String {
          times of each stage dealt out, the longest first, one stage after the other. Rows: whether they are those of \
          the step's first run.\n",
     );
+    let several = |run: &Run| run.spread.as_ref().is_some_and(|spread| spread.partitions_of_a_task > 1);
+    if report.steps.iter().flat_map(StepReport::runs).any(|(_, run)| several(run)) {
+        page.push_str(
+            "\nSome tasks worked on several partitions side by side, so the tasks' times are not those of partitions: run on \
+             executors of one core each.\n",
+        );
+    }
     let remarks: Vec<String> = remarks(report).collect();
     if !remarks.is_empty() {
         page.push_str(&format!("\n{}\n", remarks.join("\n")));

@@ -1,7 +1,7 @@
 use super::{Change, Mode, PeerOutcome, PeerReport, Run, SkewReport, StepReport};
 use crate::machine::Machine;
 use crate::skew::Distribution;
-use crate::skew::stages::{Spread, Stage};
+use crate::skew::stages::{JobSpread, Stage};
 
 fn run(seconds: &[f64], partition_bytes: &[u64], task_ms: &[u64]) -> Run {
     let stage = Stage {
@@ -9,8 +9,9 @@ fn run(seconds: &[f64], partition_bytes: &[u64], task_ms: &[u64]) -> Run {
         partition_bytes: partition_bytes.to_vec(),
         written_bytes: partition_bytes.iter().sum(),
         task_ms: task_ms.to_vec(),
+        partitions_of_a_task: 1,
     };
-    Run { seconds: seconds.to_vec(), spread: Some(Spread::of(&[stage])), ..Run::default() }
+    Run { seconds: seconds.to_vec(), spread: Some(JobSpread::of(&[stage])), ..Run::default() }
 }
 
 fn step() -> StepReport {
