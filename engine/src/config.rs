@@ -28,6 +28,7 @@ pub use check::{check_key, known_keys};
 pub(crate) use check::{default_text, is_session_key};
 pub use layers::{environment_name, load_layers};
 pub use reference::reference_markdown;
+pub use value::Switch;
 
 /// What stands for a secret that is set.
 const HIDDEN: &str = "***";

@@ -12,6 +12,7 @@ pub mod ipc;
 pub mod plan;
 pub mod profile;
 pub mod session;
+pub mod skew;
 pub mod sql;
 pub mod storage;
 pub mod stream;

@@ -1,6 +1,7 @@
 //! SQL text on its way to DataFusion's planner: scripts cut into statements, and what is Sluice's own in a statement.
 
 mod arguments;
+pub mod hints;
 
 use datafusion::execution::SessionState;
 use datafusion::sql::parser::Statement;

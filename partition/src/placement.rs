@@ -17,13 +17,17 @@ pub const MOST_PARTITIONS: usize = 65_536;
 /// Values that are tried at once.
 const TRIED_AT_ONCE: i64 = 4096;
 
+/// The exchange's hash of each row's keys.
+pub fn hashes(keys: &[ArrayRef]) -> Result<Vec<u64>> {
+    let mut hashes = vec![0; keys.first().map_or(0, |key| key.len())];
+    create_hashes(keys, REPARTITION_RANDOM_STATE.random_state(), &mut hashes)?;
+    Ok(hashes)
+}
+
 /// The partition, of `partitions`, on which an exchange over `keys` puts each row.
 pub fn exchange_partitions(keys: &[ArrayRef], partitions: usize) -> Result<Vec<u32>> {
-    let rows = keys.first().map_or(0, |key| key.len());
     let partitions = partitions.max(1) as u64;
-    let mut hashes = vec![0; rows];
-    create_hashes(keys, REPARTITION_RANDOM_STATE.random_state(), &mut hashes)?;
-    Ok(hashes.into_iter().map(|hash| (hash % partitions) as u32).collect())
+    Ok(hashes(keys)?.into_iter().map(|hash| (hash % partitions) as u32).collect())
 }
 
 /// For each of `partitions` partitions the smallest number that, alone as an exchange's `Int64` key, leads there.

@@ -12,9 +12,11 @@ use datafusion::physical_expr_common::physical_expr::proto_encode::PhysicalExprE
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion_proto::physical_plan::{PhysicalExtensionCodec, PhysicalProtoConverterExtension};
 
+use sluice::profile::FunctionSet;
+
 use crate::boundary::JoinBoundaryExec;
 
-/// Marks the bytes of a node of Sluice; Ballista's are a protobuf message, which cannot begin so.
+/// Marks the bytes of a node or function of Sluice; Ballista's are a protobuf message, which cannot begin so.
 const MARK: &[u8] = b"\0sluice1";
 /// Marks a join's boundary, which has nothing to say but its input.
 const BOUNDARY: &[u8] = b"\0sluice2";
@@ -61,10 +63,18 @@ impl PhysicalExtensionCodec for SluicePhysicalCodec {
     }
 
     fn try_decode_udf(&self, name: &str, buf: &[u8]) -> Result<Arc<ScalarUDF>> {
+        if let Some(ours) = buf.strip_prefix(MARK) {
+            return sluice_partition::codec::decode_scalar(ours).map(Arc::new);
+        }
         self.ballista.try_decode_udf(name, buf)
     }
 
     fn try_encode_udf(&self, node: &ScalarUDF, buf: &mut Vec<u8>) -> Result<()> {
+        if let Some(ours) = sluice_partition::codec::encode_scalar(node) {
+            buf.extend_from_slice(MARK);
+            buf.extend_from_slice(&ours);
+            return Ok(());
+        }
         self.ballista.try_encode_udf(node, buf)
     }
 
@@ -95,10 +105,18 @@ impl PhysicalExtensionCodec for SluicePhysicalCodec {
     }
 
     fn try_decode_udaf(&self, name: &str, buf: &[u8]) -> Result<Arc<AggregateUDF>> {
+        if let Some(ours) = buf.strip_prefix(MARK) {
+            return sluice_partition::codec::decode_aggregate(ours, FunctionSet::standard_aggregate).map(Arc::new);
+        }
         self.ballista.try_decode_udaf(name, buf)
     }
 
     fn try_encode_udaf(&self, node: &AggregateUDF, buf: &mut Vec<u8>) -> Result<()> {
+        if let Some(ours) = sluice_partition::codec::encode_aggregate(node) {
+            buf.extend_from_slice(MARK);
+            buf.extend_from_slice(&ours);
+            return Ok(());
+        }
         self.ballista.try_encode_udaf(node, buf)
     }
 

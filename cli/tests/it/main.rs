@@ -9,6 +9,7 @@ mod errors;
 mod faults;
 mod jobs;
 mod limits;
+mod skew;
 mod slt;
 mod spreads;
 mod support;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::SluiceConfig;
 use super::memory;
-use super::value::{Kind, Value};
+use super::value::{Kind, Switch, Value};
 
 /// A setting's declaration.
 pub(super) struct Setting {
@@ -127,6 +127,12 @@ macro_rules! getter {
     (Secret, $getter:ident, $index:expr, $doc:literal) => {
         getter!(Text, $getter, $index, $doc);
     };
+    (Switch, $getter:ident, $index:expr, $doc:literal) => {
+        #[doc = $doc]
+        pub fn $getter(&self) -> Switch {
+            self.text($index).and_then(|text| Switch::parse(&text)).unwrap_or(Switch::Auto)
+        }
+    };
 }
 
 macro_rules! kind {
@@ -193,6 +199,13 @@ settings! {
         "Partitions of a job's exchanges; 0 chooses from the input's bytes and the cores.";
     "execution.bytes_per_partition": Size execution_bytes_per_partition = size(256 * MIB), Positive, Session,
         "Input bytes that are worth one partition, where partitions are chosen.";
+
+    "skew.mode": Switch skew_mode = text("auto"), Any, Session,
+        "Whether the rows of frequent keys are placed one by one: `off`, `on`, or `auto`, which looks at large inputs only.";
+    "skew.min_input": Size skew_min_input_bytes = size(1024 * MIB), Any, Session,
+        "Input bytes of a join or an aggregate from which on its keys are looked at, where `skew.mode` is `auto`.";
+    "skew.copies": Count skew_copies_percent = count(10), Any, Session,
+        "Rows of one side of a join that may be repeated for the frequent keys of the other, in percent of the other's rows.";
 
     "results.piece_size": Size results_piece_size_bytes = size(4 * MIB), Positive, Process,
         "Bytes of rows that a cluster sends to its client in one message.";

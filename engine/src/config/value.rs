@@ -21,6 +21,38 @@ pub(super) enum Kind {
     Text,
     /// Text that is never shown.
     Secret,
+    /// `off`, `on` or `auto`.
+    Switch,
+}
+
+/// Whether something is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    /// Never.
+    Off,
+    /// Wherever it can be.
+    On,
+    /// Where it looks worthwhile.
+    Auto,
+}
+
+impl Switch {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        match text.to_ascii_lowercase().as_str() {
+            "off" | "false" => Some(Self::Off),
+            "on" | "true" => Some(Self::On),
+            "auto" => Some(Self::Auto),
+            _ => None,
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::On => "on",
+            Self::Auto => "auto",
+        }
+    }
 }
 
 impl Kind {
@@ -33,6 +65,7 @@ impl Kind {
             Kind::Duration => "duration",
             Kind::Text => "text",
             Kind::Secret => "secret text",
+            Kind::Switch => "off, on or auto",
         }
     }
 
@@ -44,6 +77,7 @@ impl Kind {
             Kind::Size => "write a number of bytes, such as 64MiB, 8GB or 1048576",
             Kind::Duration => "write a time with its unit, such as 500ms, 30s, 5m or 1h",
             Kind::Text | Kind::Secret => "write any text",
+            Kind::Switch => "write off, on or auto",
         }
     }
 
@@ -56,6 +90,7 @@ impl Kind {
             Kind::Size => text.parse::<ByteSize>().ok().map(|size| Value::Size(size.as_u64())),
             Kind::Duration => parse_duration(text).map(Value::Duration),
             Kind::Text | Kind::Secret => Some(Value::Text(Cow::Owned(text.to_string()))),
+            Kind::Switch => Switch::parse(text).map(|switch| Value::Text(Cow::Borrowed(switch.text()))),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! differently from the driver that planned it returns wrong rows or none.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use datafusion::catalog::TableFunction;
 use datafusion::execution::SessionStateDefaults;
@@ -42,6 +42,12 @@ impl FunctionSet {
         set.aggregate.extend(free(datafusion_spark::all_default_aggregate_functions(), &mut taken));
         set.window.extend(free(datafusion_spark::all_default_window_functions(), &mut taken));
         set
+    }
+
+    /// The aggregate function of this name that every role has.
+    pub fn standard_aggregate(name: &str) -> Option<Arc<AggregateUDF>> {
+        static STANDARD: LazyLock<FunctionSet> = LazyLock::new(FunctionSet::standard);
+        STANDARD.aggregate.iter().find(|function| function.name() == name).cloned()
     }
 
     /// Names and aliases of all functions, of every kind.

@@ -29,13 +29,21 @@ pub(super) async fn run(context: &SessionContext, analyze: Analyze) -> Result<Se
     let task = Arc::new(frame.task_ctx());
     let plan = frame.create_physical_plan().await?;
     let rows = execute_stream(Arc::clone(&plan), task)?;
-    let Some(analyzed) = plan.downcast_ref::<AnalyzeExec>().filter(|_| for_people) else { return Ok(rows) };
-    let (analyzed, schema) = (Arc::clone(analyzed.input()), rows.schema());
+    let Some(analyzed) = analyzed(&plan).filter(|_| for_people) else { return Ok(rows) };
+    let schema = rows.schema();
     let report_schema = Arc::clone(&schema);
     // Its metrics are complete once the rows before it have come.
     let report = stream::once(async move { exchanges_row(&analyzed, report_schema) });
     let report = report.filter_map(async |row| row.transpose());
     Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows.chain(report))))
+}
+
+/// What is analyzed, which may have notes around it.
+fn analyzed(plan: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
+    match plan.downcast_ref::<AnalyzeExec>() {
+        Some(analyze) => Some(Arc::clone(analyze.input())),
+        None => plan.children().into_iter().find_map(analyzed),
+    }
 }
 
 /// The row that tells of the exchanges of a plan that has run, or nothing where it has none.

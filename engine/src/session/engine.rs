@@ -25,7 +25,8 @@ use crate::catalog::SessionCatalog;
 use crate::codec::PlanCodec;
 use crate::error::{Error, ErrorCode, Names, Place, Result};
 use crate::profile::EngineProfile;
-use crate::sql::parse;
+use crate::skew::hint;
+use crate::sql::{hints, parse};
 use crate::{ipc, stream};
 
 /// A planning session over the catalog of its profile.
@@ -95,7 +96,7 @@ impl EngineSession {
             }
             other => other,
         };
-        let prepared = Prepared::of(plan);
+        let prepared = Prepared::of(hint::attach(plan, &hints::find(sql)?)?);
         if let Prepared::Session(statement) = &prepared {
             settings::check(statement)?;
         }

@@ -100,6 +100,11 @@ impl Cluster {
         states.into_iter().map(|(metadata, _, _)| metadata).collect()
     }
 
+    /// The cores of the executors that answer.
+    pub(crate) async fn cores(&self) -> usize {
+        self.executors().await.iter().map(|executor| executor.specification.vcores as usize).sum()
+    }
+
     /// The executors, once there is at least one.
     pub(crate) async fn wait_for_executors(&self) -> Result<Vec<ExecutorMetadata>> {
         let deadline = tokio::time::Instant::now() + self.start_timeout;

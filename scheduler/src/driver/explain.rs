@@ -14,6 +14,7 @@ use datafusion::logical_expr::{Analyze, LogicalPlan};
 use datafusion::physical_plan::displayable;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
+use sluice::plan::note_row;
 use sluice::session::{LocalRunner, Runner, report_row};
 use sluice::{Result, stream};
 
@@ -58,8 +59,12 @@ pub(crate) async fn analyze(
             vec![Arc::new(StringArray::from(vec!["Plan with Metrics"])), Arc::new(StringArray::from(vec![text]))];
         let batch = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(DataFusionError::from)?;
         sink.send(batch).await;
-        if let Some(batch) = report_row(schema, &report)? {
+        if let Some(batch) = report_row(Arc::clone(&schema), &report)? {
             sink.send(batch).await;
+        }
+        let notes: Vec<String> = runner.job().skew().iter().map(ToString::to_string).collect();
+        if !notes.is_empty() {
+            sink.send(note_row(&schema, &notes.join("\n"))?).await;
         }
         Ok(())
     }))

@@ -7,6 +7,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use dashmap::DashMap;
 use parking_lot::Mutex;
 use sluice::session::{JobInfo, Progress, StageInfo};
+use sluice::skew::SkewNote;
 use sluice::{Error, ErrorCode, Result, nearest};
 use tokio::sync::watch;
 
@@ -39,6 +40,7 @@ pub(crate) struct Job {
     attempts: AtomicU32,
     progress: watch::Sender<Progress>,
     stages: Mutex<Vec<StageInfo>>,
+    skew: Mutex<Vec<SkewNote>>,
     cancelled: watch::Sender<bool>,
 }
 
@@ -59,13 +61,28 @@ impl Job {
     }
 
     /// Notes how far the stages are.
-    pub(crate) fn update(&self, progress: Progress, stages: Vec<StageInfo>) {
+    pub(crate) fn update(&self, progress: Progress, mut stages: Vec<StageInfo>) {
+        let skew = self.skew();
+        for exchange in stages.iter_mut().filter_map(|stage| stage.exchange.as_mut()) {
+            let notes = skew.iter().filter(|note| note.concerns(&exchange.keys));
+            exchange.notes.extend(notes.map(SkewNote::sentence));
+        }
         *self.stages.lock() = stages;
         self.progress.send_if_modified(|current| {
             let changed = *current != progress;
             *current = progress;
             changed
         });
+    }
+
+    /// Notes what was found out about the keys of the job's plans.
+    pub(crate) fn note_skew(&self, notes: Vec<SkewNote>) {
+        self.skew.lock().extend(notes);
+    }
+
+    /// What was found out about keys.
+    pub(crate) fn skew(&self) -> Vec<SkewNote> {
+        self.skew.lock().clone()
     }
 
     /// Notes that a plan of the job was started for the `attempt`th time.
@@ -152,6 +169,7 @@ impl JobRegistry {
             attempts: AtomicU32::new(0),
             progress: watch::Sender::default(),
             stages: Mutex::default(),
+            skew: Mutex::default(),
             cancelled: watch::Sender::new(false),
         });
         self.jobs.insert(job.id.clone(), Arc::clone(&job));

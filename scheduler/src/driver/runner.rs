@@ -21,6 +21,7 @@ use futures::StreamExt;
 use sluice::config::SluiceConfig;
 use sluice::profile::EngineProfile;
 use sluice::session::{LocalRunner, Runner, StageInfo};
+use sluice::skew::SkewScope;
 use sluice::stream::{self, RowSink};
 use sluice::{Error, ErrorCode, Result};
 use tokio::sync::broadcast::error::RecvError;
@@ -68,7 +69,12 @@ impl Runner for ClusterRunner {
         let plan = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;
         let plan = match plan {
             LogicalPlan::Analyze(analyze) => return explain::analyze(self, context, analyze).await,
-            LogicalPlan::Explain(_) => return LocalRunner.run(context, plan).await,
+            LogicalPlan::Explain(_) => {
+                // As the job would be planned.
+                let scope = Arc::new(skew_scope(context));
+                let context = self.job_context(context, &plan, self.cluster.cores().await, &scope).await?;
+                return LocalRunner.run(&context, plan).await;
+            }
             other => scalar_subqueries::inline(self, context, other).await?,
         };
         let plan = match plan {
@@ -134,7 +140,8 @@ impl ClusterRunner {
             }
             () = self.job.killed() => return Err(killed()),
         };
-        let context = Arc::new(self.job_context(context, plan, cores).await?);
+        let scope = Arc::new(skew_scope(context));
+        let context = Arc::new(self.job_context(context, plan, cores, &scope).await?);
         let empty_stages_at_most = SPARE_EMPTY_STAGES + 3 * count_nodes(plan)?;
         let mut removals = self.cluster.removals();
         let (id, mut statuses) = self.cluster.submit(self.job.name(), context, plan).await?;
@@ -215,7 +222,13 @@ impl ClusterRunner {
     }
 
     /// The session as the job sees it: its settings, with what Ballista needs and the partitions that the input is worth.
-    async fn job_context(&self, context: &SessionContext, plan: &LogicalPlan, cores: usize) -> Result<SessionContext> {
+    async fn job_context(
+        &self,
+        context: &SessionContext,
+        plan: &LogicalPlan,
+        cores: usize,
+        scope: &Arc<SkewScope>,
+    ) -> Result<SessionContext> {
         let state = context.state();
         let sluice = SluiceConfig::of(state.config());
         let session_partitions = state.config().target_partitions();
@@ -256,7 +269,7 @@ impl ClusterRunner {
             &sluice.cluster_hash_join_limit_bytes().to_string(),
         )?;
         options.set("ballista.shuffle.compression.codec", &sluice.cluster_shuffle_compression())?;
-        let config = config.with_target_partitions(partitions.max(1));
+        let config = scope.shared(config.with_target_partitions(partitions.max(1)));
         let planner = Arc::new(BoundaryPlanner::new(Arc::clone(state.query_planner())));
         let state = SessionStateBuilder::new_from_existing(state)
             .with_query_planner(planner)
@@ -266,9 +279,18 @@ impl ClusterRunner {
         Ok(SessionContext::new_with_state(state))
     }
 
+    pub(crate) fn job(&self) -> &Job {
+        &self.job
+    }
+
     pub(crate) fn cluster(&self) -> &Cluster {
         &self.cluster
     }
+}
+
+/// What the planning of a job has to know of, and tells of, skewed keys.
+fn skew_scope(context: &SessionContext) -> SkewScope {
+    SkewScope::new(SluiceConfig::of(&context.copied_config()).cluster_broadcast_limit_bytes())
 }
 
 /// Settings that a job on Ballista must have one way: the other hangs or fails at the border of two stages.
