@@ -107,6 +107,7 @@ impl<'a> Bench<'a> {
                     Ok((seconds, spread, rows)) => {
                         run.seconds.push(seconds);
                         run.spread = spread;
+                        run.planning_seconds = self.plan(step).await;
                         run.compare(&rows, answer.as_ref());
                         answer.get_or_insert(rows);
                     }
@@ -143,6 +144,16 @@ impl<'a> Bench<'a> {
             }
         };
         Ok((timed.seconds, spread, answer(&batches)?))
+    }
+
+    /// How long the statement takes to plan in the mode of the last run, the search for frequent keys included.
+    async fn plan(&self, step: &Step) -> Option<f64> {
+        // A write's target is gone by now.
+        if step.check.is_some() {
+            return None;
+        }
+        let explain = format!("EXPLAIN {}", step.statement);
+        execute(self.session, &explain, "explain").await.ok().map(|timed| timed.seconds)
     }
 
     /// What the job's stages tell, if the driver ran any.

@@ -34,6 +34,8 @@ pub struct Run {
     pub seconds: Vec<f64>,
     /// Median of these; nothing if the step failed.
     pub median_seconds: Option<f64>,
+    /// Seconds of planning alone, in which the driver looks for frequent keys.
+    pub planning_seconds: Option<f64>,
     /// What the stages of the last iteration tell; nothing in one process.
     pub spread: Option<JobSpread>,
     /// Whether the rows are those of the step's first run.
@@ -73,6 +75,8 @@ pub struct Change {
     pub replicated_bytes: Option<f64>,
     /// Seconds of all tasks with it over those without it, less 1.
     pub task_seconds: Option<f64>,
+    /// What planning takes longer with it, of the seconds of all tasks without it: what the search for frequent keys costs.
+    pub detection: Option<f64>,
     /// Seconds on this machine with it over those without it, less 1.
     pub seconds: Option<f64>,
 }
@@ -90,6 +94,10 @@ impl Change {
             makespan_64_gain: gain(|spread| spread.makespan_64_seconds),
             replicated_bytes: more(|spread| Some(spread.moved_bytes as f64)),
             task_seconds: more(|spread| spread.task_seconds),
+            detection: ratio(
+                on.planning_seconds.zip(off.planning_seconds).map(|(on, off)| (on - off).max(0.0)),
+                field(off, |spread| spread.task_seconds),
+            ),
             seconds: ratio(on.median_seconds, off.median_seconds).map(|ratio| ratio - 1.0),
         }
     }

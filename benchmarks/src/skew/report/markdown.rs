@@ -75,7 +75,7 @@ fn distribution(steps: &[StepReport], page: &mut String) {
     if changes.is_empty() {
         return;
     }
-    page.push_str("\n| on against off | 16 slots | 64 slots | bytes moved | task s | s |\n|---|--:|--:|--:|--:|--:|\n");
+    page.push_str("\n| on against off | 16 slots | 64 slots | bytes moved | task s | detection | s |\n|---|--:|--:|--:|--:|--:|--:|\n");
     for (step, change) in changes {
         let gain = |value: Option<f64>| value.map_or_else(|| NOTHING.to_owned(), |gain| format!("{gain:.1}×"));
         let more =
@@ -86,6 +86,7 @@ fn distribution(steps: &[StepReport], page: &mut String) {
             gain(change.makespan_64_gain),
             more(change.replicated_bytes),
             more(change.task_seconds),
+            change.detection.map_or_else(|| NOTHING.to_owned(), |share| format!("{:.1} %", share * 100.0)),
             more(change.seconds),
         ]));
     }
