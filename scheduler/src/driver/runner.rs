@@ -158,12 +158,14 @@ impl ClusterRunner {
                 },
                 removed = removals.recv() => self.check_removal(&id, removed).await?,
                 _ = tick.tick() => {
+                    self.job.note_skew(scope.take_notes());
                     self.note_progress(&id, &mut stages).await;
                     check_stages(&stages, empty_stages_at_most)?;
                 }
                 () = self.job.killed() => return Err(killed()),
             }
         };
+        self.job.note_skew(scope.take_notes());
         self.note_progress(&id, &mut stages).await;
         self.send_rows(locations, schema, sink).await?;
         run.succeeded();
