@@ -32,6 +32,8 @@ def session(job):
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.ui.retainedTasks", "1000000")
         .config("spark.sql.shuffle.partitions", str(job["partitions"]))
+        # Else adaptive execution makes two partitions for the two cores, and scans read in two tasks.
+        .config("spark.default.parallelism", str(job["partitions"]))
         # As for Sluice: what is measured are exchanges.
         .config("spark.sql.autoBroadcastJoinThreshold", "-1")
         .config("spark.sql.adaptive.autoBroadcastJoinThreshold", "-1")

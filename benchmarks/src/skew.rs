@@ -86,11 +86,22 @@ pub async fn run_with_progress(
     mut timed: impl FnMut(&StepReport) + Send,
 ) -> Result<SkewReport> {
     check(options)?;
-    let all = options.distributions.is_empty().then_some(Distribution::ALL.as_slice());
-    let distributions = all.unwrap_or(&options.distributions);
     let no_modes = measure::prepare(session, options.partitions).await?;
+    let has_modes = no_modes.is_none();
     let mut report = empty_report(options, no_modes);
-    for distribution in distributions {
+    let outcome = run_all(session, options, &mut report, &mut timed).await;
+    let restored = measure::restore(session, has_modes).await;
+    outcome.and(restored).map(|()| report)
+}
+
+async fn run_all(
+    session: &Session,
+    options: &SkewOptions,
+    report: &mut SkewReport,
+    timed: &mut (impl FnMut(&StepReport) + Send),
+) -> Result<()> {
+    let all = options.distributions.is_empty().then_some(Distribution::ALL.as_slice());
+    for distribution in all.unwrap_or(&options.distributions) {
         let steps = steps::chosen(*distribution, &options.steps)?;
         let data = generate(&options.data_dir, options.rows, *distribution).await?;
         report.generated_seconds += data.generated_seconds.unwrap_or(0.0);
@@ -119,8 +130,7 @@ pub async fn run_with_progress(
         }
         report.steps.extend(measured.into_iter().map(|measured| measured.report));
     }
-    measure::restore(session, report.no_modes.is_none()).await?;
-    Ok(report)
+    Ok(())
 }
 
 fn check(options: &SkewOptions) -> Result<()> {

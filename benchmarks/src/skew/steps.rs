@@ -32,14 +32,14 @@ pub(super) struct Step {
     pub(super) salted: Option<String>,
 }
 
-/// The steps of these names, in their own order; all for no names.
+/// The steps of these names, in their own order; all for no names. A composite key has no `join_text`.
 ///
 /// # Errors
-/// A name that no step has.
+/// A name that no step of any distribution has.
 pub(super) fn chosen(distribution: Distribution, names: &[String]) -> Result<Vec<Step>> {
     let steps = all(distribution);
-    if let Some(unknown) = names.iter().find(|name| !steps.iter().any(|step| step.name == name.as_str())) {
-        let known: Vec<&str> = steps.iter().map(|step| step.name).collect();
+    let known: Vec<&str> = all(Distribution::Uniform).iter().map(|step| step.name).collect();
+    if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
         return Err(Error::new(ErrorCode::InvalidArgument, format!("no step is called {unknown}"))
             .hint(format!("the steps are {}", known.join(", "))));
     }
