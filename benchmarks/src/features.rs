@@ -10,7 +10,6 @@ mod measure;
 mod peers;
 mod report;
 mod steps;
-mod zipf;
 
 use std::path::PathBuf;
 

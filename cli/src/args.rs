@@ -14,7 +14,7 @@ pub(crate) use roles::{ClusterArgs, ExecutorArgs, RoleArgs, SchedulerArgs};
 pub(crate) use statements::{CheckArgs, ExplainArgs, OutputArgs, RunArgs, SourceArgs, SqlArgs};
 pub(crate) use tools::{
     BenchArgs, Benchmark, CompletionsArgs, ConfigArgs, ConfigCommand, DetailFormat, FeaturePeer, FeaturesArgs, JobArgs,
-    JobsArgs, KillArgs, Peer, TpchArgs,
+    JobsArgs, KillArgs, Peer, SkewArgs, SkewPeer, TpchArgs,
 };
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SLUICE_COMMIT"), ")");

@@ -30,6 +30,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Bench(arguments) => match arguments.benchmark {
             Benchmark::Tpch(arguments) => bench::tpch(arguments, quiet).await,
             Benchmark::Features(arguments) => bench::features(arguments, quiet).await,
+            Benchmark::Skew(arguments) => bench::skew(arguments, quiet).await,
         },
         Command::Completions(arguments) => meta::completions(arguments),
         Command::Config(arguments) => meta::config(arguments),

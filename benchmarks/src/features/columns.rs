@@ -11,7 +11,7 @@ use arrow::error::ArrowError;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, RngExt, SeedableRng};
 
-use super::zipf::Zipf;
+use crate::zipf::Zipf;
 
 /// Share of rows whose label is 1.
 pub(super) const CLICK_SHARE: f64 = 0.256;

@@ -9,11 +9,11 @@ use rand::RngExt;
 use rand::rngs::Xoshiro256PlusPlus;
 
 use super::columns::log_normal;
-use super::zipf::Zipf;
+use crate::zipf::Zipf;
 
 /// Words that there are, as in the 20 newsgroups.
 const VOCABULARY: u64 = 130_000;
-/// Nearly the exponent 1 of natural language; the sampler needs one above it.
+/// Nearly the exponent 1 of natural language.
 const EXPONENT: f64 = 1.001;
 /// Logarithm of the median of words, and its deviation.
 const LENGTH: (f64, f64) = (3.7, 0.8);

@@ -4,4 +4,5 @@
 
 mod features;
 mod generate;
+mod skew;
 mod tpch;

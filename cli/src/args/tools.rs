@@ -60,6 +60,8 @@ pub(crate) enum Benchmark {
     Tpch(TpchArgs),
     /// The feature functions, each on one core
     Features(FeaturesArgs),
+    /// Uneven keys: joins, aggregates, windows and writes with the handling of skew off and on
+    Skew(SkewArgs),
 }
 
 /// `sluice bench tpch`
@@ -136,6 +138,47 @@ pub(crate) enum FeaturePeer {
     Optbinning,
     Polars,
     Spark,
+}
+
+/// `sluice bench skew`
+#[derive(Debug, Args)]
+pub(crate) struct SkewArgs {
+    /// Rows of each large table
+    #[arg(long, value_name = "N", default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(1..=2_000_000_000))]
+    pub(crate) rows: u64,
+    /// Partitions of each exchange
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    pub(crate) partitions: u64,
+    /// How keys are distributed: zipf0, zipf1.0, zipf1.2, zipf1.5, one10, one50, one98, null30, composite [default: all]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) distributions: Vec<String>,
+    /// Steps to run [default: all]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) steps: Vec<String>,
+    /// How often to run each step in each mode; the median counts
+    #[arg(long, short, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) iterations: u32,
+    /// Run the steps in other engines, too: PySpark of the interpreter PEERS_PYTHON, or python3
+    #[arg(long, value_name = "PEERS", value_delimiter = ',')]
+    pub(crate) against: Vec<SkewPeer>,
+    /// Where the data lies or goes [default: a folder of the user's cache]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Write the report as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Write the report as Markdown
+    #[arg(long, value_name = "FILE")]
+    pub(crate) markdown: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) session: SessionArgs,
+}
+
+/// An engine to compare the handling of skew with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SkewPeer {
+    Spark,
+    SparkSalted,
 }
 
 fn tpch_queries(text: &str) -> Result<QueryList, String> {

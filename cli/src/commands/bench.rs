@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use sluice::{Error, ErrorCode, Result};
 use sluice_bench::features::{self, FeatureOptions, StepReport};
+use sluice_bench::skew::{self, Distribution, SkewOptions};
 use sluice_bench::tpch::{self, QueryReport, TpchOptions};
 
-use crate::args::{FeaturePeer, FeaturesArgs, Peer, TpchArgs};
+use crate::args::{FeaturePeer, FeaturesArgs, Peer, SkewArgs, SkewPeer, TpchArgs};
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 use crate::output::{Format, Output, note};
@@ -76,6 +77,63 @@ pub(super) async fn features(mut arguments: FeaturesArgs, quiet: bool) -> std::r
     write_reports(&report.to_json()?, &page, arguments.json.as_deref(), arguments.markdown.as_deref())?;
     Output::standard(Format::Table)?.text(&page)?;
     if report.failed() == 0 { Ok(()) } else { Err(Failure::Said(NOT_VERIFIED)) }
+}
+
+pub(super) async fn skew(mut arguments: SkewArgs, quiet: bool) -> std::result::Result<(), Failure> {
+    arguments.session.master.get_or_insert_with(one_core_each);
+    let distributions: Result<_> = arguments.distributions.iter().map(|name| Distribution::named(name)).collect();
+    let options = SkewOptions {
+        rows: arguments.rows,
+        partitions: arguments.partitions,
+        distributions: distributions?,
+        steps: arguments.steps,
+        iterations: arguments.iterations,
+        against: arguments.against.into_iter().map(engine).collect(),
+        data_dir: arguments.data.map_or_else(|| default_data_folder("skew"), Ok)?,
+        master: session::master(&arguments.session)?,
+    };
+    let interrupts = Interrupts::listen();
+    let work = session::with(&arguments.session, async |session| {
+        if !quiet {
+            note(&format!("Skew of {} rows in {}", options.rows, options.data_dir.display()));
+        }
+        let say_time = |step: &skew::StepReport| {
+            if !quiet {
+                note(&skew_line(step));
+            }
+        };
+        Ok(skew::run_with_progress(&session, &options, say_time).await?)
+    });
+    let report = interrupts.guard(work).await?;
+    let page = report.to_markdown();
+    write_reports(&report.to_json()?, &page, arguments.json.as_deref(), arguments.markdown.as_deref())?;
+    Output::standard(Format::Table)?.text(&page)?;
+    if report.failed() == 0 { Ok(()) } else { Err(Failure::Said(NOT_VERIFIED)) }
+}
+
+/// A cluster whose executors have one core each. One with more would put several partitions into one task, whose time says
+/// nothing about a single partition.
+fn one_core_each() -> String {
+    format!("local-cluster[{}]", std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+fn engine(peer: SkewPeer) -> skew::Peer {
+    match peer {
+        SkewPeer::Spark => skew::Peer::Spark,
+        SkewPeer::SparkSalted => skew::Peer::SparkSalted,
+    }
+}
+
+fn skew_line(step: &skew::StepReport) -> String {
+    let time = |run: &Option<skew::Run>| match run {
+        Some(run) => match (&run.error, run.median_seconds) {
+            (Some(error), _) => error.clone(),
+            (None, Some(seconds)) => format!("{seconds:.2} s"),
+            (None, None) => "no time".to_owned(),
+        },
+        None => "n/a".to_owned(),
+    };
+    format!("{} {}: off {}, on {}", step.distribution, step.step, time(&step.off), time(&step.on))
 }
 
 fn library(peer: FeaturePeer) -> features::Peer {

@@ -5,9 +5,9 @@
 
 use rand::{Rng, RngExt};
 
-/// Ranks `1..=elements` with probability proportional to `rank^-exponent`, for an exponent above 1.
+/// Ranks `1..=elements` with probability proportional to `rank^-exponent`, for an exponent from 1.
 #[derive(Debug, Clone)]
-pub(super) struct Zipf {
+pub(crate) struct Zipf {
     elements: f64,
     exponent: f64,
     integral_at_first: f64,
@@ -17,9 +17,9 @@ pub(super) struct Zipf {
 
 impl Zipf {
     /// A sampler over at least one rank.
-    pub(super) fn new(elements: u64, exponent: f64) -> Self {
+    pub(crate) fn new(elements: u64, exponent: f64) -> Self {
         let elements = elements.max(1) as f64;
-        let integral = |position: f64| position.powf(1.0 - exponent) / (1.0 - exponent);
+        let integral = |position: f64| integral(position, exponent);
         Self {
             elements,
             exponent,
@@ -30,7 +30,7 @@ impl Zipf {
     }
 
     /// One rank; 1 is the most frequent.
-    pub(super) fn sample(&self, random: &mut impl Rng) -> u64 {
+    pub(crate) fn sample(&self, random: &mut impl Rng) -> u64 {
         loop {
             let height =
                 self.integral_at_last + random.random::<f64>() * (self.integral_at_first - self.integral_at_last);
@@ -44,18 +44,23 @@ impl Zipf {
     }
 
     /// The share of one rank, by the sum over all: for few elements only.
-    pub(super) fn share(elements: u64, exponent: f64, rank: u64) -> f64 {
+    pub(crate) fn share(elements: u64, exponent: f64, rank: u64) -> f64 {
         let weight = |rank: u64| (rank as f64).powf(-exponent);
         weight(rank) / (1..=elements).map(weight).sum::<f64>()
     }
 
     fn integral(&self, position: f64) -> f64 {
-        position.powf(1.0 - self.exponent) / (1.0 - self.exponent)
+        integral(position, self.exponent)
     }
 }
 
+/// An integral of `position^-exponent`.
+fn integral(position: f64, exponent: f64) -> f64 {
+    if exponent == 1.0 { position.ln() } else { position.powf(1.0 - exponent) / (1.0 - exponent) }
+}
+
 fn inverse(height: f64, exponent: f64) -> f64 {
-    (height * (1.0 - exponent)).powf(1.0 / (1.0 - exponent))
+    if exponent == 1.0 { height.exp() } else { (height * (1.0 - exponent)).powf(1.0 / (1.0 - exponent)) }
 }
 
 #[cfg(test)]
@@ -67,7 +72,7 @@ mod tests {
 
     #[test]
     fn ranks_have_their_shares() {
-        for (elements, exponent) in [(1, 1.1), (3, 1.1), (1000, 1.1), (50, 2.5)] {
+        for (elements, exponent) in [(1, 1.1), (3, 1.1), (1000, 1.1), (50, 2.5), (1, 1.0), (1000, 1.0)] {
             let zipf = Zipf::new(elements, exponent);
             let mut random = Xoshiro256PlusPlus::seed_from_u64(7);
             let draws = 200_000;
