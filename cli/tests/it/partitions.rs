@@ -1,8 +1,12 @@
 //! Which rows are in which partition, seen through the files of a write: a partition makes one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::datatypes::Int64Type;
 use futures::TryStreamExt;
+use sluice::partition::{Clustering, Decoder, PartitionBy, Partitioner, PartitionerRegistry, Rows, Scheme};
 use sluice::{ErrorCode, ExecuteOptions, Session};
 
 use crate::support::{MASTERS, Scratch};
@@ -69,18 +73,24 @@ async fn places_rows(master: &str) {
         assert!(files.len() > 1, "{master}, {clause}: {} files", files.len());
         assert_eq!(files.iter().map(Vec::len).sum::<usize>(), 6000, "{master}, {clause}");
         let of_values = files_of_values(&files);
-        assert!(of_values.len() == 7 && of_values.values().all(|count| *count == 1), "{master}, {clause}: {of_values:?}");
+        assert!(
+            of_values.len() == 7 && of_values.values().all(|count| *count == 1),
+            "{master}, {clause}: {of_values:?}"
+        );
     }
 
     // Lists: exactly what they say.
     let query = "SELECT k FROM rows DISTRIBUTE BY list(k, [0, 1], [2], default => 3)";
     let listed = files(&session, &scratch, "listed", query, "k").await;
-    let mut values: Vec<Vec<&str>> = listed.iter().map(|file| {
-        let mut values: Vec<&str> = file.iter().map(String::as_str).collect();
-        values.sort_unstable();
-        values.dedup();
-        values
-    }).collect();
+    let mut values: Vec<Vec<&str>> = listed
+        .iter()
+        .map(|file| {
+            let mut values: Vec<&str> = file.iter().map(String::as_str).collect();
+            values.sort_unstable();
+            values.dedup();
+            values
+        })
+        .collect();
     values.sort();
     assert_eq!(values, [vec!["0", "1"], vec!["2"], vec!["3", "4", "5", "6"]], "{master}");
 
@@ -134,7 +144,6 @@ fn rows_are_where_the_statement_says_on_three_executors() {
 #[test]
 fn frames_place_rows_embedded_and_on_a_cluster() {
     use datafusion::prelude::col;
-    use sluice::partition::{PartitionBy, Scheme};
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         for master in [MASTERS[0], MASTERS[1]] {
             let scratch = Scratch::new();
@@ -152,5 +161,66 @@ fn frames_place_rows_embedded_and_on_a_cluster() {
             assert_eq!(error.code(), ErrorCode::InvalidPlan, "{master}: {error}");
             assert!(error.message().contains("\"nobody's\" is not registered"), "{master}: {error}");
         }
+    });
+}
+
+/// A partitioner of a user: by the sign of a number, or, broken, beyond all partitions.
+#[derive(Debug)]
+struct BySign {
+    broken: bool,
+}
+
+impl Partitioner for BySign {
+    fn name(&self) -> &str {
+        "by_sign"
+    }
+
+    fn partitions(&self) -> usize {
+        2
+    }
+
+    fn clustering(&self) -> Clustering {
+        Clustering::KeyClustered
+    }
+
+    fn partition(&self, rows: &Rows<'_>, ids: &mut [u32]) -> datafusion::error::Result<()> {
+        let keys = rows.keys[0].as_primitive::<Int64Type>();
+        for (id, key) in ids.iter_mut().zip(keys.values()) {
+            *id = if self.broken { 7 } else { u32::from(*key < 0) };
+        }
+        Ok(())
+    }
+
+    fn encode(&self) -> datafusion::error::Result<Vec<u8>> {
+        Ok(vec![u8::from(self.broken)])
+    }
+}
+
+#[test]
+fn a_users_partitioner_places_rows_and_its_wrong_ids_fail_the_job_with_its_name() {
+    let partitioners = PartitionerRegistry::standard();
+    let decoder: Decoder =
+        Arc::new(|bytes: &[u8]| Ok(Arc::new(BySign { broken: bytes == [1] }) as Arc<dyn Partitioner>));
+    partitioners.register("by_sign", decoder).unwrap();
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let scratch = Scratch::new();
+        let builder = scratch.session(MASTERS[0]).partitioners(Arc::new(partitioners));
+        let session = builder.build().await.unwrap();
+        rows(&session, "CREATE TABLE signs AS SELECT value - 500 AS id FROM range(0, 1000)").await;
+        let place = |broken| {
+            let session = session.clone();
+            async move {
+                let frame = session.table("signs").await.unwrap();
+                let scheme = Scheme::made(&BySign { broken }).unwrap();
+                let placed = frame.partition_by(scheme, None, vec![datafusion::prelude::col("id")]).unwrap();
+                placed.collect_partitioned().await
+            }
+        };
+        let partitions = place(false).await.unwrap();
+        let counts = partitions.iter().map(|batches| batches.iter().map(|batch| batch.num_rows()).sum::<usize>());
+        assert_eq!(counts.collect::<Vec<_>>(), [500, 500, 0, 0]);
+        let error = sluice::Error::from(place(true).await.unwrap_err());
+        assert_eq!(error.code(), ErrorCode::Evaluation, "{error}");
+        assert!(error.message().contains("\"by_sign\" put a row on partition 7, but there are 2"), "{error}");
     });
 }
