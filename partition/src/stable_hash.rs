@@ -38,7 +38,7 @@ pub(crate) fn check(types: &[DataType]) -> Result<()> {
 }
 
 fn unsupported<T>(data_type: &DataType) -> Result<T> {
-    plan_err!("buckets and consistent hashing do not support type {data_type}: use hash, or cast the key")
+    plan_err!("a hash that never changes does not support type {data_type}: use \"hash\", or cast the key")
 }
 
 fn canonical_type(data_type: &DataType) -> Option<DataType> {

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ballista_core::serde::protobuf::scheduler_grpc_server::SchedulerGrpcServer;
+use sluice::partition::PartitionerRegistry;
 use sluice::profile::{EngineProfile, Role};
 use sluice::{Error, ErrorCode, Result};
 use sluice_proto::job_service_server::JobServiceServer;
@@ -47,6 +48,8 @@ pub struct SchedulerOptions {
     pub external_host: Option<String>,
     /// Settings, the weakest first.
     pub conf: Vec<(String, String)>,
+    /// The partitioners that the driver knows.
+    pub partitioners: Arc<PartitionerRegistry>,
     /// Whether to say when the driver serves.
     pub ready: ReadySignal,
 }
@@ -69,7 +72,8 @@ impl Driver {
             "0.0.0.0" | "::" => "localhost".to_string(),
             other => other.to_string(),
         });
-        let profile = Arc::new(EngineProfile::new(Role::Driver, &options.conf)?);
+        let profile = EngineProfile::new(Role::Driver, &options.conf)?;
+        let profile = Arc::new(profile.with_partitioners(Arc::clone(&options.partitioners)));
         let message_limit_bytes = profile.sluice_config().cluster_message_limit_bytes() as usize;
         let cluster = Arc::new(Cluster::start(&profile, &options.bind, &host, port).await?);
         let jobs = Arc::new(JobRegistry::default());

@@ -11,6 +11,7 @@ use ballista_core::serde::BallistaLogicalExtensionCodec;
 use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_process};
 use ballista_executor::metrics::ExecutorMetricCollectionPolicy;
 use datafusion::prelude::SessionConfig;
+use sluice::partition::PartitionerRegistry;
 use sluice::profile::{EngineProfile, Role};
 use sluice::{Error, ErrorCode, Result};
 
@@ -39,13 +40,15 @@ pub struct ExecutorOptions {
     pub id: Option<String>,
     /// Settings, the weakest first.
     pub conf: Vec<(String, String)>,
+    /// The partitioners that the executor knows.
+    pub partitioners: Arc<PartitionerRegistry>,
     /// Whether to say when the executor is ready.
     pub ready: ReadySignal,
 }
 
 /// Runs an executor until it is told to stop.
 pub async fn run_executor(options: ExecutorOptions) -> Result<()> {
-    let profile = EngineProfile::new(Role::Executor, &options.conf)?;
+    let profile = EngineProfile::new(Role::Executor, &options.conf)?.with_partitioners(options.partitioners);
     let settings = profile.sluice_config();
     let (scheduler_host, scheduler_port) = split_host_port(&options.scheduler)?;
     let port = free_port(&options.bind, options.port)?;

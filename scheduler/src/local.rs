@@ -48,6 +48,7 @@ pub async fn run_cluster(options: ClusterOptions) -> Result<()> {
         external_host: None,
         conf: options.conf.clone(),
         ready: ReadySignal::Silent,
+        ..Default::default()
     })
     .await?;
     let url = driver.url().to_string();

@@ -15,6 +15,7 @@ pub(super) async fn scheduler(arguments: SchedulerArgs, quiet: bool) -> Result<(
         external_host: arguments.external_host,
         conf: settings(&arguments.role.settings)?,
         ready: ready(quiet),
+        ..Default::default()
     };
     with_parent(&arguments.role, sluice_scheduler::run_scheduler(options)).await
 }
@@ -31,6 +32,7 @@ pub(super) async fn executor(arguments: ExecutorArgs, quiet: bool) -> Result<(),
         id: arguments.id,
         conf: settings(&arguments.role.settings)?,
         ready: ready(quiet),
+        ..Default::default()
     };
     with_parent(&arguments.role, sluice_scheduler::run_executor(options)).await
 }

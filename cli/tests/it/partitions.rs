@@ -1,8 +1,12 @@
 //! Which rows are in which partition, seen through the files of a write: a partition makes one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::datatypes::Int64Type;
 use futures::TryStreamExt;
+use sluice::partition::{Clustering, Decoder, PartitionBy, Partitioner, PartitionerRegistry, Rows, Scheme};
 use sluice::{ErrorCode, ExecuteOptions, Session};
 
 use crate::support::{MASTERS, Scratch};
@@ -140,7 +144,6 @@ fn rows_are_where_the_statement_says_on_three_executors() {
 #[test]
 fn frames_place_rows_embedded_and_on_a_cluster() {
     use datafusion::prelude::col;
-    use sluice::partition::{PartitionBy, Scheme};
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         for master in [MASTERS[0], MASTERS[1]] {
             let scratch = Scratch::new();
@@ -158,5 +161,66 @@ fn frames_place_rows_embedded_and_on_a_cluster() {
             assert_eq!(error.code(), ErrorCode::InvalidPlan, "{master}: {error}");
             assert!(error.message().contains("\"nobody's\" is not registered"), "{master}: {error}");
         }
+    });
+}
+
+/// A partitioner of a user: by the sign of a number, or, broken, beyond all partitions.
+#[derive(Debug)]
+struct BySign {
+    broken: bool,
+}
+
+impl Partitioner for BySign {
+    fn name(&self) -> &str {
+        "by_sign"
+    }
+
+    fn partitions(&self) -> usize {
+        2
+    }
+
+    fn clustering(&self) -> Clustering {
+        Clustering::KeyClustered
+    }
+
+    fn partition(&self, rows: &Rows<'_>, ids: &mut [u32]) -> datafusion::error::Result<()> {
+        let keys = rows.keys[0].as_primitive::<Int64Type>();
+        for (id, key) in ids.iter_mut().zip(keys.values()) {
+            *id = if self.broken { 7 } else { u32::from(*key < 0) };
+        }
+        Ok(())
+    }
+
+    fn encode(&self) -> datafusion::error::Result<Vec<u8>> {
+        Ok(vec![u8::from(self.broken)])
+    }
+}
+
+#[test]
+fn a_users_partitioner_places_rows_and_its_wrong_ids_fail_the_job_with_its_name() {
+    let partitioners = PartitionerRegistry::standard();
+    let decoder: Decoder =
+        Arc::new(|bytes: &[u8]| Ok(Arc::new(BySign { broken: bytes == [1] }) as Arc<dyn Partitioner>));
+    partitioners.register("by_sign", decoder).unwrap();
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let scratch = Scratch::new();
+        let builder = scratch.session(MASTERS[0]).partitioners(Arc::new(partitioners));
+        let session = builder.build().await.unwrap();
+        rows(&session, "CREATE TABLE signs AS SELECT value - 500 AS id FROM range(0, 1000)").await;
+        let place = |broken| {
+            let session = session.clone();
+            async move {
+                let frame = session.table("signs").await.unwrap();
+                let scheme = Scheme::made(&BySign { broken }).unwrap();
+                let placed = frame.partition_by(scheme, None, vec![datafusion::prelude::col("id")]).unwrap();
+                placed.collect_partitioned().await
+            }
+        };
+        let partitions = place(false).await.unwrap();
+        let counts = partitions.iter().map(|batches| batches.iter().map(|batch| batch.num_rows()).sum::<usize>());
+        assert_eq!(counts.collect::<Vec<_>>(), [500, 500, 0, 0]);
+        let error = sluice::Error::from(place(true).await.unwrap_err());
+        assert_eq!(error.code(), ErrorCode::Evaluation, "{error}");
+        assert!(error.message().contains("\"by_sign\" put a row on partition 7, but there are 2"), "{error}");
     });
 }

@@ -125,7 +125,7 @@ fn list(marker: &Marker, keys: &[Expr], values: Vec<Expr>, schema: &DFSchema) ->
         let value = evaluate(expr).map_err(|_| invalid(format!("the list's value {expr} is not a constant")))?;
         value
             .cast_to(&data_type)
-            .map_err(|_| invalid(format!("the list's value {expr} is not of the key's type {data_type}")))
+            .map_err(|_| invalid(format!("the list's value \"{value}\" is not of the key's type {data_type}")))
     };
     let values: Vec<ScalarValue> = values.iter().map(constant).collect::<Result<_>>()?;
     let default = marker.default.unwrap_or(0);

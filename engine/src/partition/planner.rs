@@ -18,7 +18,7 @@ use sluice_partition::PartitionerRegistry;
 
 use super::logical::PartitionByNode;
 use super::partition_exec::{PartitionByExec, SortKey};
-use super::route_exec::{RouteExec, Router};
+use super::route_exec::{RouteExec, Router, Routing};
 use super::scheme::Scheme;
 
 /// Plans [`PartitionByNode`].
@@ -91,7 +91,11 @@ impl ExtensionPlanner for PartitionExtensionPlanner {
             order.push((columns.place(physical(&sort.expr)?), SortOptions::new(!sort.asc, sort.nulls_first)));
         }
         let target = session.config_options().execution.target_partitions;
-        let asked = node.partitions().unwrap_or(target);
+        let own = match node.scheme() {
+            Scheme::Bucket(buckets) => target.min(*buckets),
+            _ => target,
+        };
+        let asked = node.partitions().unwrap_or(own);
         let stays = *node.scheme() == Scheme::Stay || (*node.scheme() == Scheme::Coalesce && asked >= target);
         if stays {
             let input = columns.over(Arc::clone(input))?;
@@ -107,7 +111,8 @@ impl ExtensionPlanner for PartitionExtensionPlanner {
         }
         let partitioner = node.scheme().bind(&self.partitioners, asked, &types)?;
         let router = partitioner.map(|partitioner| Router::try_new(partitioner, target)).transpose()?;
-        let routed = RouteExec::try_new(columns.over(Arc::clone(input))?, keys, kept, router.map(Arc::new))?;
+        let routing = router.map_or(Routing::Shown, |router| Routing::Ready(Arc::new(router)));
+        let routed = RouteExec::try_new(columns.over(Arc::clone(input))?, keys, kept, routing)?;
         Ok(Some(Arc::new(PartitionByExec::try_new(Arc::new(routed), of_input, order, true)?)))
     }
 }

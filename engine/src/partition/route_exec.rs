@@ -7,7 +7,7 @@ use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{internal_err, plan_err};
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{CardinalityEffect, EmissionType};
@@ -32,9 +32,30 @@ pub(crate) struct RouteExec {
     input: Arc<dyn ExecutionPlan>,
     keys: Vec<usize>,
     kept: usize,
-    /// Absent in a plan that is shown and not run.
-    router: Option<Arc<Router>>,
+    routing: Routing,
     properties: Arc<PlanProperties>,
+}
+
+/// What a node routes by.
+#[derive(Debug, Clone)]
+pub(crate) enum Routing {
+    /// A partitioner.
+    Ready(Arc<Router>),
+    /// Ranges that are not known yet, in a plan that is shown and not run.
+    Shown,
+    /// A partitioner that this process cannot make, and why. A task that cannot be decoded would fail without a reason that
+    /// a user sees, so this one fails when it runs.
+    Failing(String),
+}
+
+impl Routing {
+    fn router(&self) -> Result<&Arc<Router>> {
+        match self {
+            Self::Ready(router) => Ok(router),
+            Self::Shown => internal_err!("a plan whose ranges are not known was to run"),
+            Self::Failing(reason) => Err(DataFusionError::Plan(reason.clone())),
+        }
+    }
 }
 
 /// A partitioner, and the values that an exchange of a number of partitions sends where it says.
@@ -64,7 +85,7 @@ impl RouteExec {
         input: Arc<dyn ExecutionPlan>,
         keys: Vec<usize>,
         kept: usize,
-        router: Option<Arc<Router>>,
+        routing: Routing,
     ) -> Result<Self> {
         let columns = input.schema().fields().len();
         if kept > columns || keys.iter().any(|key| *key >= columns) {
@@ -79,14 +100,12 @@ impl RouteExec {
             EmissionType::Incremental,
             input.boundedness(),
         );
-        Ok(Self { input, keys, kept, router, properties: Arc::new(properties) })
+        Ok(Self { input, keys, kept, routing, properties: Arc::new(properties) })
     }
 
     /// The message of the node, without its input.
     pub(crate) fn encode(&self) -> Result<Route> {
-        let Some(router) = &self.router else {
-            return internal_err!("a plan whose ranges are not known was to run");
-        };
+        let router = self.routing.router()?;
         Ok(Route {
             keys: self.keys.iter().map(|key| *key as u32).collect(),
             kept: self.kept as u32,
@@ -102,10 +121,15 @@ impl RouteExec {
         input: Arc<dyn ExecutionPlan>,
         registry: &PartitionerRegistry,
     ) -> Result<Self> {
-        let partitioner = registry.decode(&message.name, &message.partitioner)?;
-        let router = Router::try_new(partitioner, message.exchange_partitions as usize)?;
+        let router = registry
+            .decode(&message.name, &message.partitioner)
+            .and_then(|partitioner| Router::try_new(partitioner, message.exchange_partitions as usize));
+        let routing = match router {
+            Ok(router) => Routing::Ready(Arc::new(router)),
+            Err(error) => Routing::Failing(error.strip_backtrace()),
+        };
         let keys = message.keys.iter().map(|key| *key as usize).collect();
-        Self::try_new(input, keys, message.kept as usize, Some(Arc::new(router)))
+        Self::try_new(input, keys, message.kept as usize, routing)
     }
 }
 
@@ -113,12 +137,12 @@ impl DisplayAs for RouteExec {
     fn fmt_as(&self, _kind: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
         let schema = self.input.schema();
         let keys: Vec<&str> = self.keys.iter().map(|key| schema.field(*key).name().as_str()).collect();
-        match &self.router {
-            Some(router) => {
+        match &self.routing {
+            Routing::Ready(router) => {
                 let (name, partitions) = (router.partitioner.name(), router.partitioner.partitions());
                 write!(f, "RouteExec: {name}({}), partitions={partitions}", keys.join(", "))
             }
-            None => write!(f, "RouteExec: range({})", keys.join(", ")),
+            _ => write!(f, "RouteExec: range({})", keys.join(", ")),
         }
     }
 }
@@ -150,7 +174,7 @@ impl ExecutionPlan for RouteExec {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         match (children.pop(), children.is_empty()) {
             (Some(input), true) => {
-                Ok(Arc::new(Self::try_new(input, self.keys.clone(), self.kept, self.router.clone())?))
+                Ok(Arc::new(Self::try_new(input, self.keys.clone(), self.kept, self.routing.clone())?))
             }
             _ => internal_err!("RouteExec has one input"),
         }
@@ -161,9 +185,7 @@ impl ExecutionPlan for RouteExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let Some(router) = self.router.clone() else {
-            return internal_err!("a plan whose ranges are not known was to run");
-        };
+        let router = Arc::clone(self.routing.router()?);
         let schema = self.schema();
         let (keys, kept, output) = (self.keys.clone(), self.kept, Arc::clone(&schema));
         let rows = self.input.execute(partition, context)?;
@@ -188,4 +210,24 @@ fn routed(
     let ids = route(router.partitioner.as_ref(), &keys, &columns, batch.num_rows())?;
     columns.push(Arc::new(Int64Array::from_iter_values(ids.into_iter().map(|id| router.witnesses[id as usize]))));
     Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::physical_plan::empty::EmptyExec;
+
+    use super::*;
+
+    #[test]
+    fn a_partitioner_that_is_not_registered_here_fails_with_its_name_when_it_runs() {
+        let schema = Arc::new(Schema::new(vec![Field::new("k", DataType::Int64, true)]));
+        let message =
+            Route { keys: vec![0], kept: 1, name: "mine".to_string(), partitioner: vec![], exchange_partitions: 4 };
+        let input = Arc::new(EmptyExec::new(schema));
+        let route = RouteExec::decode(&message, input, &PartitionerRegistry::standard()).unwrap();
+        let error = route.execute(0, Arc::new(TaskContext::default())).err().unwrap();
+        let error = crate::Error::from_task_text(&error.to_string());
+        assert_eq!(error.code(), crate::ErrorCode::InvalidPlan);
+        assert!(error.message().contains("\"mine\" is not registered"), "{error}");
+    }
 }

@@ -72,8 +72,8 @@ pub(super) fn take(sql: &str) -> Result<Option<Taken>> {
     let Ok(tokens) = Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location() else { return Ok(None) };
     let is_space = |token: &TokenWithSpan| matches!(token.token, Token::Whitespace(_) | Token::EOF);
     let tokens: Vec<TokenWithSpan> = tokens.into_iter().filter(|token| !is_space(token)).collect();
-    let mut reader = Reader { sql, offsets: LineOffsets::of(sql), tokens };
-    let (mut clauses, blanks) = reader.clauses()?;
+    let reader = Reader { sql, offsets: LineOffsets::of(sql), tokens };
+    let Found { mut clauses, blanks } = reader.clauses()?;
     for hint in hints::find(sql)? {
         if let Some(clause) = of_hint(&hint)? {
             if clauses.iter().any(|known| known.select == clause.select) {
@@ -105,6 +105,12 @@ struct Frame {
     combined: bool,
 }
 
+/// Clauses, and the bytes that they take.
+struct Found {
+    clauses: Vec<Clause>,
+    blanks: Vec<(usize, usize)>,
+}
+
 struct Reader<'a> {
     sql: &'a str,
     offsets: LineOffsets,
@@ -112,8 +118,8 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// All clauses, and the bytes that they take.
-    fn clauses(&mut self) -> Result<(Vec<Clause>, Vec<(usize, usize)>)> {
+    /// All clauses.
+    fn clauses(&self) -> Result<Found> {
         let (mut clauses, mut blanks) = (Vec::new(), Vec::new());
         let mut frames = vec![Frame::default()];
         let mut index = 0;
@@ -151,7 +157,7 @@ impl Reader<'_> {
             }
             index += 1;
         }
-        Ok((clauses, blanks))
+        Ok(Found { clauses, blanks })
     }
 
     /// The clause that begins at a token, and the token after it. A clause that came through the parser already is left.
@@ -182,9 +188,10 @@ impl Reader<'_> {
             self.placement(&parts, &mut clause)?;
             index = end;
             if self.is(index, "INTO") {
-                clause.partitions = Some(self.into_partitions(index)?);
+                clause.partitions = Some(self.partitions(index)?);
                 index += 3;
             }
+            check_counts(&clause)?;
         }
         if self.is(index, "SORT") && self.is(index + 1, "BY") {
             let end = self.body_end(index + 2);
@@ -254,7 +261,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn into_partitions(&self, index: usize) -> Result<usize> {
+    fn partitions(&self, index: usize) -> Result<usize> {
         let number = self.number(index + 1).ok_or_else(|| self.expected(index + 1, "a number of partitions"))?;
         if !self.is(index + 2, "PARTITIONS") {
             return Err(self.expected(index + 2, "PARTITIONS"));
@@ -396,6 +403,23 @@ fn check_partitions(partitions: usize, place: Place) -> Result<()> {
     Err(Error::new(ErrorCode::InvalidPlan, format!("rows cannot be placed on {partitions} partitions"))
         .at(place)
         .hint(format!("there can be from 1 to {most}")))
+}
+
+/// Partitions against what the kind says of them.
+fn check_counts(clause: &Clause) -> Result<()> {
+    let Some(partitions) = clause.partitions else { return Ok(()) };
+    let (message, hint) = match (&clause.scheme, clause.default) {
+        (Scheme::Bucket(buckets), _) if *buckets < partitions => {
+            let message = format!("{buckets} buckets cannot be dealt out over {partitions} partitions");
+            (message, "there has to be a bucket for each partition at least")
+        }
+        (_, Some(default)) if default >= partitions || clause.lists.len() > partitions => {
+            let named = default.max(clause.lists.len().saturating_sub(1));
+            (format!("the list names partition {named}, but there are {partitions}"), "the first partition is 0")
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::new(ErrorCode::InvalidPlan, message).at(clause.place.clone()).hint(hint))
 }
 
 /// What a hint says, if it places rows: a number of partitions, keys, or both, in this order.

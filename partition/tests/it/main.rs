@@ -1,5 +1,7 @@
 //! What holds of every kind of partitioner, whatever the keys.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -132,7 +134,7 @@ fn spreading_is_even() {
     let column: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows));
     let same: ArrayRef = Arc::new(Int64Array::from_iter_values((0..rows).map(|_| 1)));
     let spread = RoundRobinPartitioner::new(64);
-    let ids = route(&spread, &[same.clone()], &[same, column], rows as usize).unwrap();
+    let ids = route(&spread, std::slice::from_ref(&same), &[same.clone(), column], rows as usize).unwrap();
     let mut counts = vec![0; 64];
     ids.iter().for_each(|id| counts[*id as usize] += 1);
     let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
