@@ -11,6 +11,7 @@ pub mod hint;
 mod join;
 mod judge;
 mod lineage;
+mod median;
 mod parquet_runs;
 mod report;
 mod rewrite;

@@ -18,7 +18,7 @@ const TABLES: [&str; 3] = [
 ];
 
 /// What the rewritten plan has to have in it, and the query.
-const QUERIES: [(&str, &str); 28] = [
+const QUERIES: [(&str, &str); 30] = [
     ("skew_salt", "SELECT f.id, f.k, d.d, d.name FROM fact f JOIN dim d ON f.k = d.k"),
     ("skew_salt", "SELECT f.id, f.k, d.d, d.name FROM fact f LEFT JOIN dim d ON f.k = d.k"),
     ("skew_salt", "SELECT f.id, f.k, d.d, d.name FROM fact f RIGHT JOIN dim d ON f.k = d.k"),
@@ -43,6 +43,8 @@ const QUERIES: [(&str, &str); 28] = [
         "SELECT id, rank() OVER w, count(*) OVER w, sum(b) OVER w, sum(x) OVER w, count(nullif(a, 3)) OVER w FROM fact \
          WINDOW w AS (PARTITION BY k ORDER BY a, s NULLS FIRST)",
     ),
+    ("skew_range", "SELECT k, median(a), median(x), count(*), median(id) FROM fact GROUP BY k"),
+    ("skew_range", "SELECT k, s, median(nullif(b, a)) FROM fact GROUP BY k, s"),
     ("skew_range", "SELECT id, sum(b) OVER (PARTITION BY k, s ORDER BY id ROWS UNBOUNDED PRECEDING) FROM fact"),
     ("skew_salt", "SELECT id, k, max(id) OVER (PARTITION BY k), avg(x) OVER (PARTITION BY k) FROM fact"),
     ("skew_salt", "SELECT k, count(*) OVER (PARTITION BY s) FROM fact"),

@@ -189,12 +189,16 @@ pub(super) fn plan_write(sample: &KeySample, partitions: usize) -> Result<(HotKe
     Ok((HotKeyPartitioner::try_new(partitions, hot.collect())?, balance, names))
 }
 
+/// The ranges of frequent keys, and what they bring.
+#[derive(Debug, Clone)]
+pub(super) struct RangePlan {
+    pub(super) table: Arc<RangeTable>,
+    pub(super) balance: Balance,
+    pub(super) names: Vec<String>,
+}
+
 /// The ranges of a window's frequent keys, and what they bring; `None` where the hash does well enough.
-pub(super) fn plan_ranges(
-    sample: &KeySample,
-    order: &[SortOptions],
-    partitions: usize,
-) -> Result<Option<(Arc<RangeTable>, Balance, Vec<String>)>> {
+pub(super) fn plan_ranges(sample: &KeySample, order: &[SortOptions], partitions: usize) -> Result<Option<RangePlan>> {
     let forecast = Forecast::of(sample, partitions, false)?;
     if forecast.hashed < WORTHWHILE {
         return Ok(None);
@@ -213,7 +217,7 @@ pub(super) fn plan_ranges(
     let table = RangeTable::solve(&forecast.values, &cuts, order, partitions)?;
     let balance = Balance { hashed: forecast.hashed, placed: chunks.max_to_mean, copies: 0.0 };
     let names = forecast.names(sample)?;
-    Ok(Some((Arc::new(table), balance, names)))
+    Ok(Some(RangePlan { table: Arc::new(table), balance, names }))
 }
 
 /// Rows that cut others, in their order, into `parts` of about the same size; fewer where many are equal.

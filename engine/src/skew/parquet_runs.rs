@@ -13,8 +13,8 @@ use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 const FILES: usize = 32;
 /// Footers that are read at once.
 const FOOTERS_AT_ONCE: usize = 8;
-/// Rows in a run: about a page, so that what is skipped need not be decoded.
-const RUN_ROWS: u64 = 8192;
+/// Rows in a run: short, so that a sample of rows in the order of a file shows that order evenly.
+const RUN_ROWS: u64 = 1024;
 
 /// The scan over a sample of about `rows` rows, and the rows of the whole for each of them; `None` where it does not read
 /// Parquet.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use datafusion::arrow::compute::SortOptions;
 use datafusion::common::NullEquality;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::execution::SessionState;
@@ -13,8 +14,9 @@ use sluice_partition::ranges::RangeTable;
 use super::distinct;
 use super::hint::{self, SkewHint};
 use super::join::{self, Which};
-use super::judge::{self, Forecast, Plan, WORTHWHILE};
+use super::judge::{self, Forecast, Plan, RangePlan, WORTHWHILE};
 use super::lineage::{is_chain, source_of};
+use super::median::{self, Medians};
 use super::report::SkewNote;
 use super::sample::{KeySample, What};
 use super::scope::SkewScope;
@@ -106,6 +108,11 @@ enum Decision {
         unmatched: Option<Plan>,
     },
     TwoLevels,
+    /// The rows of frequent groups are cut into ranges of the values whose median it is.
+    Medians {
+        medians: Medians,
+        tables: Vec<Arc<RangeTable>>,
+    },
     /// A window's frequent keys are cut into ranges.
     Ranges {
         shape: Shape,
@@ -139,6 +146,7 @@ impl Decision {
             (Self::TwoLevels, LogicalPlan::Aggregate(aggregate)) => {
                 Ok(distinct::in_two_levels(aggregate)?.unwrap_or_else(|| node.clone()))
             }
+            (Self::Medians { medians, tables }, LogicalPlan::Aggregate(node)) => medians.apart(node, tables, number),
             (Self::Ranges { shape, table }, LogicalPlan::Window(node)) => window::in_ranges(node, shape, table, number),
             (Self::Scattered { shape, plan }, LogicalPlan::Window(node)) => {
                 window::scattered(node, shape, &plan.table, number)
@@ -202,7 +210,10 @@ impl Search<'_> {
     async fn decide(&mut self, node: &LogicalPlan, number: usize) -> Result<Option<Decision>> {
         match node {
             LogicalPlan::Join(join) => self.decide_join(join, number).await,
-            LogicalPlan::Aggregate(aggregate) => self.decide_aggregate(aggregate).await,
+            LogicalPlan::Aggregate(aggregate) => match Medians::of(aggregate) {
+                Some(medians) => self.decide_medians(aggregate, medians, number).await,
+                None => self.decide_aggregate(aggregate).await,
+            },
             LogicalPlan::Window(window) => self.decide_window(window, number).await,
             LogicalPlan::Extension(_) => self.decide_write(node).await,
             _ => Ok(None),
@@ -372,6 +383,47 @@ impl Search<'_> {
 }
 
 impl Search<'_> {
+    async fn decide_medians(
+        &mut self,
+        aggregate: &Aggregate,
+        medians: Medians,
+        number: usize,
+    ) -> Result<Option<Decision>> {
+        // The input is read once for each value, and for the other aggregates.
+        if !is_chain(&aggregate.input)? {
+            return Ok(None);
+        }
+        let hinted = self.is_hinted(&aggregate.input, &medians.keys)?;
+        if !hinted && self.sizes.of(&aggregate.input, self.state).await? < self.least_bytes {
+            return Ok(None);
+        }
+        let order = [SortOptions { descending: false, nulls_first: false }];
+        let what = What { keys: medians.keys.len(), null_is_key: true };
+        let (mut tables, mut found) = (Vec::new(), None);
+        for value in &medians.values {
+            let read: Vec<Expr> = medians.keys.iter().chain([value]).cloned().collect();
+            let name = self.sample(&aggregate.input, &read, what).await?;
+            let Some(sample) = self.sampled(&name) else { return Ok(None) };
+            let Some(RangePlan { table, balance, names }) = judge::plan_ranges(sample, &order, self.partitions)? else {
+                return Ok(None);
+            };
+            found.get_or_insert((balance, names, evidence(Some(sample))));
+            tables.push(table);
+        }
+        let Some((balance, hot_keys, evidence)) = found else { return Ok(None) };
+        let by: Vec<String> = medians.keys.iter().map(ToString::to_string).collect();
+        let ranges: usize = tables.iter().map(|table| table.ranges()).sum();
+        self.notes.push(SkewNote {
+            node: format!("median by {}", by.join(", ")),
+            action: format!("found in {ranges} ranges of the values of frequent groups"),
+            hot_keys,
+            evidence,
+            mark: median::mark(number),
+            balance: Some(balance),
+        });
+        Ok(Some(Decision::Medians { medians, tables }))
+    }
+
     async fn decide_write(&mut self, node: &LogicalPlan) -> Result<Option<Decision>> {
         let Some((input, keys)) = write::partitioned(node) else { return Ok(None) };
         let hinted = self.is_hinted(input, &keys)?;
@@ -417,7 +469,8 @@ impl Search<'_> {
                 format!("{} keys in {} chunks, their values computed apart", plan.table.len(), plan.table.chunks());
             (Decision::Scattered { shape: shape.clone(), plan: plan.clone() }, action, plan.forecast, plan.names)
         } else {
-            let Some((table, balance, names)) = judge::plan_ranges(sample, &shape.sort_options(), self.partitions)?
+            let Some(RangePlan { table, balance, names }) =
+                judge::plan_ranges(sample, &shape.sort_options(), self.partitions)?
             else {
                 return Ok(None);
             };

@@ -158,8 +158,10 @@ fn place(location: Location, length: usize) -> Place {
 mod tests {
     use super::*;
 
-    /// Name, arguments, and the places of the name and of the SELECT, of each hint.
-    fn hints(sql: &str) -> Vec<(String, Vec<String>, (usize, usize), (usize, usize))> {
+    /// Name, arguments, and the places of the name and of the SELECT.
+    type Found = (String, Vec<String>, (usize, usize), (usize, usize));
+
+    fn hints(sql: &str) -> Vec<Found> {
         let hints = find(sql).unwrap().into_iter().map(|hint| {
             let arguments = hint.arguments.into_iter().map(|argument| argument.text).collect();
             (hint.name, arguments, (hint.place.line, hint.place.column), (hint.select.line, hint.select.column))

@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use proptest::prelude::*;
 use sluice::Session;
 
-const QUERIES: [&str; 13] = [
+const QUERIES: [&str; 14] = [
     "SELECT l.k, l.v, r.v FROM l JOIN r ON l.k = r.k",
     "SELECT l.k, l.v, r.v FROM l LEFT JOIN r ON l.k = r.k",
     "SELECT l.k, l.v, r.k, r.v FROM l RIGHT JOIN r ON l.k = r.k",
@@ -20,6 +20,7 @@ const QUERIES: [&str; 13] = [
     "SELECT count(DISTINCT v), count(DISTINCT s), sum(v) FROM l",
     "SELECT v, s, row_number() OVER (PARTITION BY k ORDER BY v, s), count(*) OVER (PARTITION BY k ORDER BY v, s) FROM l",
     "SELECT v, rank() OVER w, sum(v) OVER w FROM l WINDOW w AS (PARTITION BY s ORDER BY v DESC NULLS LAST)",
+    "SELECT k, median(v), count(*), median(nullif(v, 3)) FROM l GROUP BY k",
     "SELECT v, k, max(v) OVER (PARTITION BY k), count(s) OVER (PARTITION BY k) FROM l",
 ];
 
