@@ -76,7 +76,7 @@ static SPEC: Spec = Spec {
         optional(
             "target",
             "'multiclass' for a text or with classes, else 'binary'",
-            "'binary' (any value but 0 and 1 is an error), 'continuous' or 'multiclass'.",
+            "'binary' (0 and 1 must both occur, and any other value is an error), 'continuous' or 'multiclass'.",
         ),
         optional(
             "classes",
