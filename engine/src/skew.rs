@@ -17,6 +17,7 @@ mod report;
 mod rewrite;
 mod sample;
 mod scope;
+mod search;
 mod size;
 mod window;
 mod write;

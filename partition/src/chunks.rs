@@ -60,6 +60,12 @@ pub fn max_to_mean(loads: &[f64]) -> f64 {
     if mean > 0.0 { max / mean } else { 1.0 }
 }
 
+/// The time that `slots` take for tasks of these loads, the longest first, over that of as much work dealt out evenly.
+pub fn makespan_to_mean(loads: &[f64], slots: usize) -> f64 {
+    let tasks: Vec<HotKey> = loads.iter().map(|&rows| HotKey { rows, replicated: 0.0 }).collect();
+    place_in_chunks(&tasks, &vec![0.0; slots.max(1)], f64::INFINITY).max_to_mean
+}
+
 fn place_in_chunks(hot: &[HotKey], cold: &[f64], chunk: f64) -> Chunks {
     let mut chunks: Vec<(f64, usize)> = Vec::new();
     for (index, key) in hot.iter().enumerate() {
@@ -154,6 +160,15 @@ mod tests {
         assert!(place(&hot, &cold, 450.0).copies <= 450.0);
         let placed = place(&hot, &cold, 1.0);
         assert_eq!((placed.copies, placed.partitions[0].len()), (0.0, 1));
+    }
+
+    #[test]
+    fn few_slots_hide_what_many_show() {
+        let mut loads = [1.0; 64];
+        loads[5] = 12.0;
+        assert!(makespan_to_mean(&loads, 2) < 1.01);
+        assert!(makespan_to_mean(&loads, 64) > 10.0);
+        assert_eq!(makespan_to_mean(&[], 4), 1.0);
     }
 
     #[test]

@@ -47,6 +47,36 @@ fn a_killed_executor_costs_time_and_no_rows() {
     assert_eq!(answer(&scratch, &cluster.url), TOTAL);
 }
 
+/// Half of the rows have one key, which is split over all partitions; each of its rows has one match, as others have.
+#[test]
+fn a_skewed_join_that_loses_an_executor_has_its_rows() {
+    const JOIN: &str = "SELECT count(*) AS n, sum(v) AS s, sum(d) AS d FROM \
+        (SELECT v, CASE WHEN v % 2 = 0 THEN 7 ELSE v % 100003 END AS k FROM numbers) f \
+        JOIN (SELECT v AS k, 1 AS d FROM numbers WHERE v <= 100003) dim ON f.k = dim.k";
+    let scratch = Scratch::new();
+    prepare(&scratch);
+    let settings = ["sluice.skew.mode=on", "sluice.cluster.broadcast_limit=0", "sluice.execution.partitions=16"];
+    let cluster = scratch.cluster(3, &settings);
+    let explained = scratch.run(&["sql", "--master", &cluster.url, "-e", &format!("EXPLAIN {JOIN}")]);
+    assert!(stdout(&explained).contains("skew_salt"), "{}", stdout(&explained));
+    let mut client = scratch.command();
+    client
+        .args(["sql", "--master", &cluster.url, "--format", "csv", "-e", JOIN])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let client = client.spawn().unwrap();
+    wait_until("the job", || !running_jobs(&scratch, &cluster.url).is_empty());
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    kill(cluster.executors()[0]);
+    let output = client.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    // Of the odd numbers, those that 100003 divides have the key 0, which the dimension lacks.
+    let lost: u64 = (1..=60_000_000_u64).filter(|v| v % 2 == 1 && v % 100_003 == 0).count() as u64;
+    let lost_sum: u64 = (1..=60_000_000_u64).filter(|v| v % 2 == 1 && v % 100_003 == 0).sum();
+    let rows = 60_000_000 - lost;
+    assert_eq!(stdout(&output), format!("n,s,d\n{rows},{},{rows}\n", 1_800_000_030_000_000 - lost_sum));
+}
+
 #[test]
 fn a_write_that_loses_an_executor_is_whole() {
     let scratch = Scratch::new();

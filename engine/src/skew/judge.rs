@@ -17,7 +17,9 @@ use super::sample::{Frequent, KeySample};
 use crate::error::Result;
 
 /// The fullest partition over the mean one from which on frequent keys are placed by hand.
-pub(super) const WORTHWHILE: f64 = 1.5;
+const WORTHWHILE: f64 = 1.5;
+/// How much longer than the work the plain node has to take before another is worth its cost.
+const GAIN: f64 = 1.25;
 /// Rows of a sample that have to have a key before it counts as frequent.
 const LEAST_ROWS: f64 = 8.0;
 /// Rows of a sample for each partition, below which what the hash does to the other keys cannot be told from chance.
@@ -27,11 +29,41 @@ const MOST_KEYS: usize = 4096;
 /// Frequent keys that a note names.
 const NAMED_KEYS: usize = 5;
 
+/// When a node is rewritten.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Trigger {
+    /// Of the exchange.
+    pub(super) partitions: usize,
+    /// Cores that work side by side; `None` to rewrite whatever it costs.
+    pub(super) cores: Option<usize>,
+    /// The work of the rewritten node over that of the plain one.
+    pub(super) cost: f64,
+    /// Rows of one key that one task can hold, whatever the cost.
+    pub(super) rows_held: f64,
+}
+
+impl Trigger {
+    fn fires(&self, sample: &KeySample, forecast: &Forecast) -> bool {
+        let Some(cores) = self.cores else { return forecast.hashed >= WORTHWHILE };
+        let largest = forecast.hot.first().map_or(0.0, |key| key.count as f64 * sample.scale);
+        let waiting = chunks::makespan_to_mean(&forecast.loads, cores.min(self.partitions));
+        forecast.hashed >= WORTHWHILE && (waiting >= self.cost * GAIN || largest > self.rows_held)
+    }
+
+    /// Whether the forecast is worth rewriting the node.
+    pub(super) fn is_worthwhile(&self, sample: &KeySample) -> Result<Option<Forecast>> {
+        let forecast = Forecast::of(sample, self.partitions, false)?;
+        Ok(self.fires(sample, &forecast).then_some(forecast))
+    }
+}
+
 /// What a sample says of an exchange over its key.
 #[derive(Debug)]
 pub(super) struct Forecast {
     pub(super) hot: Vec<Frequent>,
     values: Vec<ArrayRef>,
+    /// Rows by partition.
+    loads: Vec<f64>,
     /// The fullest partition over the mean one, if the exchange hashes the key alone.
     pub(super) hashed: f64,
 }
@@ -56,7 +88,8 @@ impl Forecast {
         if scatters_nulls && let Some(load) = loads.first_mut() {
             *load += sample.nulls as f64;
         }
-        Ok(Self { hot, values, hashed: chunks::max_to_mean(&loads) })
+        let hashed = chunks::max_to_mean(&loads);
+        Ok(Self { hot, values, loads, hashed })
     }
 
     /// The most frequent keys with their shares of the rows.
@@ -110,13 +143,14 @@ impl fmt::Display for Balance {
 pub(super) fn plan_salts(
     split: &KeySample,
     other: Option<&KeySample>,
-    partitions: usize,
+    trigger: Trigger,
     scatters_nulls: bool,
     both: bool,
     copies: f64,
 ) -> Result<Option<Plan>> {
+    let partitions = trigger.partitions;
     let forecast = Forecast::of(split, partitions, scatters_nulls)?;
-    if forecast.hashed < WORTHWHILE {
+    if !trigger.fires(split, &forecast) {
         return Ok(None);
     }
     let hot = &forecast.hot;
@@ -198,11 +232,9 @@ pub(super) struct RangePlan {
 }
 
 /// The ranges of a window's frequent keys, and what they bring; `None` where the hash does well enough.
-pub(super) fn plan_ranges(sample: &KeySample, order: &[SortOptions], partitions: usize) -> Result<Option<RangePlan>> {
-    let forecast = Forecast::of(sample, partitions, false)?;
-    if forecast.hashed < WORTHWHILE {
-        return Ok(None);
-    }
+pub(super) fn plan_ranges(sample: &KeySample, order: &[SortOptions], trigger: Trigger) -> Result<Option<RangePlan>> {
+    let partitions = trigger.partitions;
+    let Some(forecast) = trigger.is_worthwhile(sample)? else { return Ok(None) };
     let placed: u64 = forecast.hot.iter().map(|key| key.count).sum();
     let cold = match sample.rows >= ROWS_TO_MEASURE * partitions as u64 {
         true => sample.cold_loads(&forecast.hot, partitions)?,

@@ -14,7 +14,7 @@ const FILES: usize = 32;
 /// Footers that are read at once.
 const FOOTERS_AT_ONCE: usize = 8;
 /// Rows in a run: short, so that a sample of rows in the order of a file shows that order evenly.
-const RUN_ROWS: u64 = 1024;
+const RUN_ROWS: u64 = 256;
 
 /// The scan over a sample of about `rows` rows, and the rows of the whole for each of them; `None` where it does not read
 /// Parquet.

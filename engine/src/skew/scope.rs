@@ -11,13 +11,15 @@ use super::report::SkewNote;
 #[derive(Debug, Default)]
 pub struct SkewScope {
     broadcast_bytes: u64,
+    cores: usize,
     notes: Mutex<Vec<SkewNote>>,
 }
 
 impl SkewScope {
-    /// For plans that send a side of a join up to `broadcast_bytes` to every task, instead of exchanging it.
-    pub fn new(broadcast_bytes: u64) -> Self {
-        Self { broadcast_bytes, notes: Mutex::default() }
+    /// For plans that run on `cores` cores, and send a side of a join up to `broadcast_bytes` to every task instead of
+    /// exchanging it.
+    pub fn new(broadcast_bytes: u64, cores: usize) -> Self {
+        Self { broadcast_bytes, cores, notes: Mutex::default() }
     }
 
     /// What the planner has found since it was last asked.
@@ -31,6 +33,11 @@ impl SkewScope {
             Some(scope) => scope.broadcast_bytes,
             None => config.options().optimizer.hash_join_single_partition_threshold as u64,
         }
+    }
+
+    /// Where nobody says otherwise, a partition for each core.
+    pub(super) fn cores(config: &SessionConfig) -> usize {
+        config.get_extension::<Self>().map_or(config.target_partitions(), |scope| scope.cores)
     }
 
     pub(crate) fn tell(config: &SessionConfig, notes: &[SkewNote]) {

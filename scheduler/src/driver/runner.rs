@@ -76,8 +76,9 @@ impl Runner for ClusterRunner {
             LogicalPlan::Analyze(analyze) => return explain::analyze(self, context, analyze).await,
             LogicalPlan::Explain(_) => {
                 // As the job would be planned.
-                let scope = Arc::new(skew_scope(context));
-                let context = self.job_context(context, &plan, self.cluster.cores().await, &scope).await?;
+                let cores = self.cluster.cores().await;
+                let scope = Arc::new(skew_scope(context, cores));
+                let context = self.job_context(context, &plan, cores, &scope).await?;
                 return LocalRunner.run(&context, plan).await;
             }
             other => scalar_subqueries::inline(self, context, other).await?,
@@ -145,7 +146,7 @@ impl ClusterRunner {
             }
             () = self.job.killed() => return Err(killed()),
         };
-        let scope = Arc::new(skew_scope(context));
+        let scope = Arc::new(skew_scope(context, cores));
         let context = Arc::new(self.job_context(context, plan, cores, &scope).await?);
         let empty_stages_at_most = SPARE_EMPTY_STAGES + 3 * count_nodes(plan)?;
         let mut removals = self.cluster.removals();
@@ -304,8 +305,8 @@ impl ClusterRunner {
 }
 
 /// What the planning of a job has to know of, and tells of, skewed keys.
-fn skew_scope(context: &SessionContext) -> SkewScope {
-    SkewScope::new(SluiceConfig::of(&context.copied_config()).cluster_broadcast_limit_bytes())
+fn skew_scope(context: &SessionContext, cores: usize) -> SkewScope {
+    SkewScope::new(SluiceConfig::of(&context.copied_config()).cluster_broadcast_limit_bytes(), cores)
 }
 
 /// The settings of Sluice's that a job's planning reads.
