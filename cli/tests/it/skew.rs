@@ -124,3 +124,41 @@ fn on_one_executor() {
 fn on_three_executors() {
     compare(MASTERS[2]);
 }
+
+/// A frequent value becomes several files, another one file.
+fn write_partitioned(master: &str) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let scratch = Scratch::new();
+        let session = scratch
+            .session(master)
+            .conf("sluice.execution.partitions", "8")
+            .conf("datafusion.execution.target_partitions", "8")
+            .build()
+            .await
+            .unwrap();
+        for table in TABLES {
+            session.sql(table).await.unwrap();
+        }
+        session.sql("SET sluice.skew.mode = 'on'").await.unwrap();
+        let target = scratch.path("written");
+        let copy = format!(
+            "COPY (SELECT id, a, coalesce(k, -1) AS k FROM fact) TO '{target}' STORED AS PARQUET PARTITIONED BY (k)"
+        );
+        session.sql(&copy).await.unwrap();
+        let files = |value: &str| std::fs::read_dir(format!("{target}/k={value}")).unwrap().count();
+        assert!(files("7") > 2, "{master}: {} files of half the rows", files("7"));
+        for value in ["9", "19", "209"] {
+            assert_eq!(files(value), 1, "{master}: files of {value}");
+        }
+        let read = format!("SELECT count(*), sum(id), count(DISTINCT k) FROM '{target}/'");
+        let original = "SELECT count(*), sum(id), count(DISTINCT coalesce(k, -1)) FROM fact";
+        let numbers = |rows: Vec<String>| rows.into_iter().filter(|row| row.contains("6000")).collect::<Vec<_>>();
+        assert_eq!(numbers(rows(&session, &read).await), numbers(rows(&session, original).await));
+    });
+}
+
+#[test]
+fn a_partitioned_write_splits_frequent_values_only() {
+    MASTERS.iter().for_each(|master| write_partitioned(master));
+}
