@@ -49,7 +49,8 @@ pub(super) fn source_of(plan: &LogicalPlan, keys: &[Expr]) -> Result<Option<Logi
     }
 }
 
-/// Whether a plan only reads, filters and computes, so that reading it twice costs no more than two reads.
+/// Whether a plan only reads, filters and computes, so that reading it twice costs no more than two reads and gives the
+/// same rows.
 pub(super) fn is_chain(plan: &LogicalPlan) -> Result<bool> {
     let mut simple = true;
     plan.apply(|node| {
@@ -60,7 +61,9 @@ pub(super) fn is_chain(plan: &LogicalPlan) -> Result<bool> {
                 | LogicalPlan::Filter(_)
                 | LogicalPlan::SubqueryAlias(_)
         );
-        if !known || holds_subquery(node)? {
+        let limited = matches!(node, LogicalPlan::TableScan(scan) if scan.fetch.is_some());
+        let volatile = node.expressions().iter().any(Expr::is_volatile);
+        if !known || limited || volatile || holds_subquery(node)? {
             simple = false;
             return Ok(TreeNodeRecursion::Stop);
         }

@@ -23,6 +23,9 @@ use super::write;
 use crate::config::{SluiceConfig, Switch};
 use crate::error::Result;
 
+/// Cores below which frequent keys are not looked for unasked.
+const FEWEST_CORES: usize = 4;
+
 /// Rewrites the skewed nodes of `plan`, which is optimised, for exchanges of the session's number of partitions.
 ///
 /// Gives the plan, optimised again where a node was rewritten, and what was found.
@@ -32,6 +35,10 @@ pub(crate) async fn handle(state: &SessionState, plan: LogicalPlan) -> Result<(L
     let mode = settings.skew_mode();
     let partitions = state.config().target_partitions();
     if mode == Switch::Off || partitions < 2 || !plan.exists(|node| Ok(is_candidate(node)))? {
+        return Ok((plan, Vec::new()));
+    }
+    // So few wait for no more than each other.
+    if mode == Switch::Auto && hints.is_empty() && SkewScope::cores(state.config()) < FEWEST_CORES {
         return Ok((plan, Vec::new()));
     }
     let least_bytes = if mode == Switch::On { 0 } else { settings.skew_min_input_bytes() };

@@ -21,8 +21,10 @@ use sluice_partition::placement::{exchange_partitions, hashes};
 use super::parquet_runs;
 use crate::error::Result;
 
-/// Rows of a sample, where there are so many.
-pub(super) const SAMPLE_ROWS: u64 = 400_000;
+/// Rows of a sample for each partition, where there are so many: enough to place keys within a few percent.
+const ROWS_PER_PARTITION: u64 = 6_000;
+/// Rows of a sample, at least and at most.
+const SAMPLE_ROWS: std::ops::RangeInclusive<u64> = 50_000..=400_000;
 /// Bytes of files, other than Parquet, that are read whole.
 const WHOLE_BYTES: u64 = 256 << 20;
 
@@ -68,9 +70,14 @@ pub(super) struct Frequent {
 
 impl KeySample {
     /// Reads a sample of what `plan` gives. `None` where it cannot be sampled.
-    pub(super) async fn read(state: &SessionState, plan: &LogicalPlan, what: What) -> Result<Option<Self>> {
+    pub(super) async fn read(
+        state: &SessionState,
+        plan: &LogicalPlan,
+        what: What,
+        partitions: usize,
+    ) -> Result<Option<Self>> {
         let whole = state.create_physical_plan(plan).await?;
-        let Some((plan, scale)) = restrict(state, whole).await? else { return Ok(None) };
+        let Some((plan, scale)) = restrict(state, whole, partitions).await? else { return Ok(None) };
         let mut sample = Self { what, scale, ..Self::default() };
         let mut rows = execute_stream(plan, state.task_ctx())?;
         while let Some(batch) = rows.next().await {
@@ -171,7 +178,11 @@ impl KeySample {
 }
 
 /// The plan over a sample of its one scan, and the rows of the whole for each row of the sample.
-async fn restrict(state: &SessionState, plan: Arc<dyn ExecutionPlan>) -> Result<Option<(Arc<dyn ExecutionPlan>, f64)>> {
+async fn restrict(
+    state: &SessionState,
+    plan: Arc<dyn ExecutionPlan>,
+    partitions: usize,
+) -> Result<Option<(Arc<dyn ExecutionPlan>, f64)>> {
     let mut scans = Vec::new();
     plan.apply(|node| {
         if let Some(scan) = node.downcast_ref::<DataSourceExec>() {
@@ -189,7 +200,9 @@ async fn restrict(state: &SessionState, plan: Arc<dyn ExecutionPlan>) -> Result<
         // Rows in memory.
         return Ok(Some((plan, 1.0)));
     };
-    let Some((sampled, scale)) = parquet_runs::choose(state, files, SAMPLE_ROWS).await? else {
+    let rows = (partitions as u64).saturating_mul(ROWS_PER_PARTITION);
+    let rows = rows.clamp(*SAMPLE_ROWS.start(), *SAMPLE_ROWS.end());
+    let Some((sampled, scale)) = parquet_runs::choose(state, files, rows).await? else {
         let bytes: u64 =
             files.file_groups.iter().flat_map(|group| group.files()).map(|file| file.effective_size()).sum();
         return Ok((bytes <= WHOLE_BYTES).then_some((plan, 1.0)));

@@ -72,7 +72,7 @@ impl Search<'_> {
         let Some(source) = source_of(plan, keys)? else { return Ok(None) };
         let name = format!("{what:?} {}", source.display_indent());
         if !self.samples.contains_key(&name) {
-            let sample = KeySample::read(self.state, &source, what).await?;
+            let sample = KeySample::read(self.state, &source, what, self.partitions).await?;
             self.samples.insert(name.clone(), sample);
         }
         Ok(Some(name))
@@ -98,6 +98,10 @@ impl Search<'_> {
         let left_bytes = self.sizes.of(&join.left, self.state).await?;
         let right_bytes = self.sizes.of(&join.right, self.state).await?;
         let (left_keys, right_keys): (Vec<Expr>, Vec<Expr>) = join.on.iter().cloned().unzip();
+        // A key that differs each time it is computed has no salt.
+        if left_keys.iter().chain(&right_keys).any(Expr::is_volatile) {
+            return Ok(None);
+        }
         self.hinted = self.is_hinted(&join.left, &left_keys)? || self.is_hinted(&join.right, &right_keys)?;
         // In memory a column takes more than in a file.
         let is_broadcast = left_bytes.min(right_bytes).saturating_mul(4) < self.broadcast_bytes;
