@@ -10,9 +10,9 @@ use futures::{StreamExt, TryStreamExt};
 use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 
 /// Files that a sample is taken of, at most.
-const FILES: usize = 32;
+const FILES: usize = 128;
 /// Footers that are read at once.
-const FOOTERS_AT_ONCE: usize = 8;
+const FOOTERS_AT_ONCE: usize = 16;
 /// Rows in a run: short, so that a sample of rows in the order of a file shows that order evenly.
 const RUN_ROWS: u64 = 256;
 
