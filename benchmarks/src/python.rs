@@ -1,8 +1,10 @@
 //! Scripts that run a peer in a Python process of its own.
 //!
-//! `PEERS_PYTHON` names another interpreter than `python3`.
+//! `PEERS_PYTHON` names the interpreter. Otherwise it is that of the environment that `peers/setup.sh` makes, or `python3`.
 
+use std::ffi::OsString;
 use std::fs;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -10,8 +12,19 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
+/// Where `peers/setup.sh` puts the packages, below the user's cache folder.
+const ENVIRONMENT: &str = "sluice/peers/bin/python";
 /// Characters of Python's complaint that a report shows.
 const REASON_LENGTH: usize = 300;
+
+/// The Python that has the peers' packages.
+pub(crate) fn interpreter() -> OsString {
+    if let Some(named) = std::env::var_os("PEERS_PYTHON") {
+        return named;
+    }
+    let made = dirs::cache_dir().map(|cache| cache.join(ENVIRONMENT)).filter(|path| path.is_file());
+    made.map_or_else(|| "python3".into(), PathBuf::into_os_string)
+}
 
 /// A script that reads its job from a file and writes its outcome to another.
 pub(crate) struct Script<'a> {
@@ -33,7 +46,7 @@ impl Script<'_> {
         fs::write(path(self.name), self.text)
             .and_then(|()| fs::write(path("job.json"), job.to_string()))
             .map_err(|error| format!("the script cannot be written: {error}"))?;
-        let python = std::env::var_os("PEERS_PYTHON").unwrap_or_else(|| "python3".into());
+        let python = interpreter();
         let process = Command::new(&python)
             .arg(path(self.name))
             .arg(path("job.json"))

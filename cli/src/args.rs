@@ -9,12 +9,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use parse::MemoryLimit;
 use parse::key_value;
 pub(crate) use roles::{ClusterArgs, ExecutorArgs, RoleArgs, SchedulerArgs};
 pub(crate) use statements::{CheckArgs, ExplainArgs, OutputArgs, RunArgs, SourceArgs, SqlArgs};
 pub(crate) use tools::{
     BenchArgs, Benchmark, CompletionsArgs, ConfigArgs, ConfigCommand, DetailFormat, FeaturePeer, FeaturesArgs, JobArgs,
-    JobsArgs, KillArgs, Peer, SkewArgs, SkewPeer, TpchArgs,
+    JobsArgs, KillArgs, SkewArgs, SkewPeer, SqlArgs as BenchSqlArgs, SqlPeer,
 };
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SLUICE_COMMIT"), ")");

@@ -10,6 +10,8 @@ mod run;
 mod spreads;
 mod sql;
 
+use sluice_bench::sql::Benchmark as Queries;
+
 use crate::args::{Benchmark, Cli, Command};
 use crate::failure::Failure;
 
@@ -28,7 +30,10 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Job(arguments) => jobs::show(arguments).await,
         Command::Kill(arguments) => jobs::kill(arguments, quiet).await,
         Command::Bench(arguments) => match arguments.benchmark {
-            Benchmark::Tpch(arguments) => bench::tpch(arguments, quiet).await,
+            Benchmark::Tpch(arguments) => bench::sql(Queries::TpcH, arguments, quiet).await,
+            Benchmark::Tpcds(arguments) => bench::sql(Queries::TpcDs, arguments, quiet).await,
+            Benchmark::Clickbench(arguments) => bench::sql(Queries::ClickBench, arguments, quiet).await,
+            Benchmark::Peer => bench::peer().await,
             Benchmark::Features(arguments) => bench::features(arguments, quiet).await,
             Benchmark::Skew(arguments) => bench::skew(arguments, quiet).await,
         },

@@ -39,13 +39,18 @@ pub(crate) async fn with_cluster<T>(
 }
 
 async fn open(arguments: &SessionArgs) -> Result<Session> {
-    let settings = settings(&arguments.settings)?;
-    let master = choose_master(arguments.master.as_deref(), &settings);
-    let mut builder = Session::builder().master(&master);
-    for (key, value) in settings.iter().filter(|(key, _)| key != MASTER_KEY) {
-        builder = builder.conf(key.as_str(), value.as_str());
+    let mut builder = Session::builder().master(master(arguments)?);
+    for (key, value) in session_settings(arguments)? {
+        builder = builder.conf(key, value);
     }
     builder.build().await
+}
+
+/// The settings of a session, without where it runs.
+pub(crate) fn session_settings(arguments: &SessionArgs) -> Result<Vec<(String, String)>> {
+    let mut settings = settings(&arguments.settings)?;
+    settings.retain(|(key, _)| key != MASTER_KEY);
+    Ok(settings)
 }
 
 /// An error unless the statements run on a cluster that outlives this process.

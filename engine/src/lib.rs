@@ -9,6 +9,7 @@ pub mod codec;
 pub mod config;
 pub mod error;
 pub mod ipc;
+mod optimize;
 pub mod partition;
 pub mod plan;
 pub mod profile;
@@ -22,5 +23,5 @@ pub mod write;
 pub use error::{Blame, Error, ErrorCode, Place, Result, RetryHint, nearest};
 pub use session::{
     CsvOptions, ExchangeInfo, ExecuteOptions, Execution, JobInfo, JsonOptions, ParquetOptions, Progress, Session,
-    SessionBuilder, Spread, StageInfo, StatementKind, TaskTime, makespan,
+    SessionBuilder, Spread, StageInfo, StatementKind, TaskTime, makespan, program,
 };

@@ -1,5 +1,6 @@
 //! From logical to physical plans: DataFusion's planner, with the nodes that Sluice adds.
 
+mod memory_fallback;
 mod noted;
 mod quiet_subqueries;
 
@@ -9,16 +10,19 @@ use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::error::Result;
 use datafusion::execution::context::QueryPlanner;
-use datafusion::execution::session_state::SessionState;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{Analyze, DdlStatement, Explain, LogicalPlan};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 
+use crate::optimize;
 use crate::partition::{self, PartitionExtensionPlanner, PartitionerRegistry};
 use crate::skew::{self, SkewScope};
 use crate::storage::StoreRegistry;
 use crate::write::{CopyExec, WriteExtensionPlanner, plan_copy};
 
+use self::memory_fallback::MemoryFallbackExec;
+pub use self::memory_fallback::{is_out_of_memory, without_hash_joins};
 use self::noted::NotedExec;
 pub use self::noted::note_row;
 pub(crate) use self::quiet_subqueries::QuietSubqueries;
@@ -28,22 +32,34 @@ pub(crate) use self::quiet_subqueries::QuietSubqueries;
 pub struct SluiceQueryPlanner {
     stores: Arc<StoreRegistry>,
     partitioners: Arc<PartitionerRegistry>,
+    /// Whether the process that plans also runs the plan, as a whole.
+    runs_here: bool,
 }
 
 impl SluiceQueryPlanner {
     /// A planner of writes to these stores and of rows to these partitioners' partitions.
     pub fn new(stores: Arc<StoreRegistry>, partitioners: Arc<PartitionerRegistry>) -> Self {
-        Self { stores, partitioners }
+        Self { stores, partitioners, runs_here: false }
+    }
+
+    /// The same for plans that run as a whole in this process, and may be planned anew when memory runs out.
+    #[must_use]
+    pub fn for_this_process(self) -> Self {
+        Self { runs_here: true, ..self }
+    }
+
+    fn nodes(&self) -> DefaultPhysicalPlanner {
+        DefaultPhysicalPlanner::with_extension_planners(vec![
+            Arc::new(WriteExtensionPlanner),
+            Arc::new(PartitionExtensionPlanner::new(Arc::clone(&self.partitioners))),
+        ])
     }
 }
 
 #[async_trait]
 impl QueryPlanner for SluiceQueryPlanner {
     async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
-        let planner = DefaultPhysicalPlanner::with_extension_planners(vec![
-            Arc::new(WriteExtensionPlanner),
-            Arc::new(PartitionExtensionPlanner::new(Arc::clone(&self.partitioners))),
-        ]);
+        let planner = self.nodes();
         // The writers of a `DataFrame` come here; the statement is run by the session.
         if let (LogicalPlan::Copy(copy), Some(state)) = (plan, session.as_any().downcast_ref::<SessionState>()) {
             let (write, target) = plan_copy(copy, state)?;
@@ -56,6 +72,7 @@ impl QueryPlanner for SluiceQueryPlanner {
         let Some(state) = session.as_any().downcast_ref::<SessionState>() else {
             return planner.create_physical_plan(plan, session).await;
         };
+        let state = &with_join_order(state);
         if let LogicalPlan::Explain(explain) = plan {
             let explained = partition::adopt(what_runs(&explain.plan, state)?)?;
             let state = with_partitions(&explained, state)?;
@@ -71,7 +88,8 @@ impl QueryPlanner for SluiceQueryPlanner {
         }
         let (plan, notes) = skew::handle(&state, plan).await?;
         SkewScope::tell(state.config(), &notes);
-        planner.create_physical_plan(&plan, &state).await
+        let planned = planner.create_physical_plan(&plan, &state).await?;
+        if self.runs_here { MemoryFallbackExec::over(planned, &plan, &state, planner) } else { Ok(planned) }
     }
 }
 
@@ -91,6 +109,15 @@ fn with_partitions(plan: &LogicalPlan, state: &SessionState) -> Result<SessionSt
         state.config_mut().options_mut().execution.target_partitions = asked;
     }
     Ok(state)
+}
+
+/// The state with a rule for the order of joins, which Ballista's list of rules lacks.
+fn with_join_order(state: &SessionState) -> SessionState {
+    let rules = optimize::with_join_order(state.physical_optimizers());
+    if rules.len() == state.physical_optimizers().len() {
+        return state.clone();
+    }
+    SessionStateBuilder::new_from_existing(state.clone()).with_physical_optimizer_rules(rules).build()
 }
 
 /// What `EXPLAIN` shows of a statement that writes: the write where it is planned as a whole, else the query.

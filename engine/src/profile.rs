@@ -9,16 +9,15 @@ use std::sync::Arc;
 
 use datafusion::catalog::CatalogProviderList;
 use datafusion::execution::SessionState;
-use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
-use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
 
 use crate::config::SluiceConfig;
 use crate::error::Result;
+use crate::optimize;
 use crate::partition::PartitionerRegistry;
-use crate::plan::{QuietSubqueries, SluiceQueryPlanner};
+use crate::plan::SluiceQueryPlanner;
 use crate::storage::{StorageOptions, StoreRegistry};
 
 pub use functions::FunctionSet;
@@ -118,6 +117,12 @@ impl EngineProfile {
         memory::limit_bytes(&self.sluice_config())
     }
 
+    /// The most bytes that operators of this process have held at a time. Nothing on an executor, whose tasks have pools
+    /// of their own.
+    pub fn memory_peak_bytes(&self) -> Option<u64> {
+        memory::peak_bytes(self.runtime.memory_pool.as_ref())
+    }
+
     /// A session over `catalogs`, with this profile's functions, planner and runtime.
     pub fn session_state(&self, catalogs: Arc<dyn CatalogProviderList>, config: SessionConfig) -> SessionState {
         self.state_builder(config).with_catalog_list(catalogs).build()
@@ -130,17 +135,14 @@ impl EngineProfile {
 
     fn state_builder(&self, config: SessionConfig) -> SessionStateBuilder {
         let functions = &self.functions;
-        let planner: Arc<dyn QueryPlanner + Send + Sync> =
-            Arc::new(SluiceQueryPlanner::new(self.stores(), self.partitioners()));
-        let mut optimizer = PhysicalOptimizer::new();
-        // First, before expressions move from projections into scans.
-        optimizer.rules.insert(0, Arc::new(QuietSubqueries));
+        let planner = SluiceQueryPlanner::new(self.stores(), self.partitioners());
+        let planner = if self.role == Role::Embedded { planner.for_this_process() } else { planner };
         SessionStateBuilder::new()
             .with_default_features()
-            .with_physical_optimizer_rules(optimizer.rules)
+            .with_physical_optimizer_rules(optimize::rules())
             .with_config(config)
             .with_runtime_env(self.runtime_env())
-            .with_query_planner(planner)
+            .with_query_planner(Arc::new(planner))
             .with_scalar_functions(functions.scalar.clone())
             .with_higher_order_functions(functions.higher_order.clone())
             .with_aggregate_functions(functions.aggregate.clone())
@@ -171,10 +173,8 @@ fn runtime_env(role: Role, sluice: &SluiceConfig, stores: Arc<StoreRegistry>) ->
     // A listing that is kept never expires: files that another process writes would not show.
     let mut builder = RuntimeEnvBuilder::new().with_object_store_registry(stores).with_object_list_cache_limit(0);
     // An executor's pool is made a task at a time, from its share of the cores; a client runs nothing.
-    if matches!(role, Role::Embedded | Role::Driver)
-        && let Some(pool) = memory::pool(sluice)
-    {
-        builder = builder.with_memory_pool(pool);
+    if matches!(role, Role::Embedded | Role::Driver) {
+        builder = builder.with_memory_pool(memory::pool(sluice));
     }
     if let Some(folder) = sluice.memory_spill_path() {
         builder = builder.with_temp_file_path(folder);

@@ -38,6 +38,7 @@ pub use analyze::report_row;
 pub use builder::SessionBuilder;
 pub use engine::EngineSession;
 pub use exchange::{ExchangeInfo, TaskTime};
+pub use launch::program;
 pub use prepared::{Prepared, ReadRequest};
 pub use reads::{CsvOptions, JsonOptions, ParquetOptions, ReadOptions};
 pub use runner::{LocalRunner, Runner};
@@ -104,6 +105,14 @@ impl Session {
     /// The driver's address, for a session that has one.
     pub fn url(&self) -> Option<&str> {
         self.remote().map(|remote| remote.client.url())
+    }
+
+    /// The most bytes that operators have held at a time since the session was opened, if it runs in this process.
+    pub fn memory_peak_bytes(&self) -> Option<u64> {
+        match self.0.as_ref() {
+            Inner::Local(session) => session.profile().memory_peak_bytes(),
+            Inner::Remote(_) => None,
+        }
     }
 
     /// Plans one statement. A query runs when the frame is collected; anything else has run on return, and the frame

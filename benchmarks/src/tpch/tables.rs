@@ -1,6 +1,5 @@
 //! The eight TPC-H tables: their names, into how many files each goes, and where their rows come from.
 
-use arrow::record_batch::RecordBatchReader;
 use tpchgen::generators::{
     CustomerGenerator, LineItemGenerator, NationGenerator, OrderGenerator, PartGenerator, PartSuppGenerator,
     RegionGenerator, SupplierGenerator,
@@ -9,12 +8,23 @@ use tpchgen_arrow::{
     CustomerArrow, LineItemArrow, NationArrow, OrderArrow, PartArrow, PartSuppArrow, RegionArrow, SupplierArrow,
 };
 
+use crate::sql::{DataFile, Rows};
+
 /// Rows of one batch on the way from the generator to the file.
 const BATCH_ROWS: usize = 8192;
 
+/// The files of all tables, the largest tables first, so that the long pieces of work start early.
+pub(crate) fn files(scale: f64) -> Vec<DataFile> {
+    let of = |table: Table| {
+        let files = table.files(scale);
+        (1..=files).map(move |file| DataFile::new(table.name(), file as usize, move || table.rows(scale, file, files)))
+    };
+    Table::ALL.into_iter().flat_map(of).collect()
+}
+
 /// A TPC-H table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Table {
+enum Table {
     LineItem,
     Orders,
     PartSupp,
@@ -27,7 +37,7 @@ pub(crate) enum Table {
 
 impl Table {
     /// All tables, the largest first, so that the long pieces of work start early.
-    pub(crate) const ALL: [Self; 8] = [
+    const ALL: [Self; 8] = [
         Self::LineItem,
         Self::Orders,
         Self::PartSupp,
@@ -39,7 +49,7 @@ impl Table {
     ];
 
     /// The table's name in the queries, and of its folder.
-    pub(crate) fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::LineItem => "lineitem",
             Self::Orders => "orders",
@@ -54,7 +64,7 @@ impl Table {
 
     /// Into how many files the table goes: files of some hundred megabytes at most, at least two for the two tables
     /// that every heavy query reads. Does not depend on the machine, so that data sets are alike everywhere.
-    pub(crate) fn files(self, scale: f64) -> i32 {
+    fn files(self, scale: f64) -> i32 {
         let files = match self {
             Self::LineItem | Self::Orders => (2.0 * scale).max(2.0),
             Self::PartSupp => scale,
@@ -66,7 +76,7 @@ impl Table {
     }
 
     /// The rows of the given file of the table, counted from 1.
-    pub(crate) fn rows(self, scale: f64, file: i32, files: i32) -> Box<dyn RecordBatchReader + Send> {
+    fn rows(self, scale: f64, file: i32, files: i32) -> Rows {
         macro_rules! reader {
             ($arrow:ident, $generator:ident) => {
                 Box::new($arrow::new($generator::new(scale, file, files)).with_batch_size(BATCH_ROWS))

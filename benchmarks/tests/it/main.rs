@@ -5,4 +5,4 @@
 mod features;
 mod generate;
 mod skew;
-mod tpch;
+mod sql;

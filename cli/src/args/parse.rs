@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use bytesize::ByteSize;
+
 /// `key=value`; the value may be empty and may hold more `=`.
 pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
@@ -14,11 +16,14 @@ pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct QueryList(pub(crate) Vec<u8>);
 
-/// Numbers from 1 to `last` and ranges of them: `1,3-5`.
-pub(super) fn query_list(text: &str, last: u8) -> Result<QueryList, String> {
+/// The benchmark with the most queries has so many.
+const LAST_QUERY: u8 = 99;
+
+/// Numbers from 1 and ranges of them: `1,3-5`. Which of them the benchmark has is for the benchmark to say.
+pub(super) fn query_list(text: &str) -> Result<QueryList, String> {
     let number = |text: &str| match text.trim().parse::<u8>() {
-        Ok(number) if (1..=last).contains(&number) => Ok(number),
-        _ => Err(format!("\"{}\" is not a query from 1 to {last}", text.trim())),
+        Ok(number) if (1..=LAST_QUERY).contains(&number) => Ok(number),
+        _ => Err(format!("\"{}\" is not the number of a query", text.trim())),
     };
     let mut numbers = BTreeSet::new();
     for part in text.split(',') {
@@ -46,6 +51,25 @@ pub(super) fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
+/// How much memory a benchmark's queries may use.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum MemoryLimit {
+    Bytes(u64),
+    /// Of what the query takes without a limit; above 0.
+    Share(f64),
+}
+
+/// A size such as `4GiB`, or a share such as `5%`.
+pub(super) fn memory(text: &str) -> Result<MemoryLimit, String> {
+    if let Some(percent) = text.trim().strip_suffix('%') {
+        return Ok(MemoryLimit::Share(positive(percent.trim())? / 100.0));
+    }
+    match text.trim().parse::<ByteSize>() {
+        Ok(size) if size.as_u64() > 0 => Ok(MemoryLimit::Bytes(size.as_u64())),
+        _ => Err("expected a size such as 4GiB, or a share such as 5%".to_string()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,10 +84,19 @@ mod tests {
 
     #[test]
     fn queries_are_numbers_and_ranges() {
-        assert_eq!(query_list("5,1,3-4,4", 22), Ok(QueryList(vec![1, 3, 4, 5])));
-        assert_eq!(query_list("22", 22), Ok(QueryList(vec![22])));
-        for wrong in ["", "0", "23", "5-3", "1,,2", "a", "1-", "300"] {
-            assert!(query_list(wrong, 22).is_err(), "{wrong}");
+        assert_eq!(query_list("5,1,3-4,4"), Ok(QueryList(vec![1, 3, 4, 5])));
+        assert_eq!(query_list("99"), Ok(QueryList(vec![99])));
+        for wrong in ["", "0", "100", "5-3", "1,,2", "a", "1-", "300"] {
+            assert!(query_list(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn memory_is_a_size_or_a_share() {
+        assert_eq!(memory("1.5GiB"), Ok(MemoryLimit::Bytes(3 << 29)));
+        assert_eq!(memory("25 %"), Ok(MemoryLimit::Share(0.25)));
+        for wrong in ["", "0", "0%", "-5%", "much"] {
+            assert!(memory(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -50,7 +50,7 @@ fn a_benchmark() {
     };
     assert_eq!(tpch.scale, 0.1);
     assert_eq!(tpch.queries.map(|list| list.0), Some(vec![1, 3, 4, 5]));
-    assert_eq!((tpch.iterations, tpch.verify, tpch.against), (2, true, vec![Peer::Datafusion]));
+    assert_eq!((tpch.iterations, tpch.verify, tpch.against), (2, true, vec![SqlPeer::Datafusion]));
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn mistakes_are_refused() {
         "sluice run",
         "sluice run a.sql --var novalue",
         "sluice cluster --executors 0",
-        "sluice bench tpch --queries 23",
+        "sluice bench tpch --queries 0",
         "sluice bench features --rows 0",
         "sluice bench features --against pandas",
         "sluice sql --format xml -e x",

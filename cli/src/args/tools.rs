@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::SessionArgs;
-use super::parse::{QueryList, positive, query_list};
+use super::parse::{MemoryLimit, QueryList, memory, positive, query_list};
 use crate::output::Format;
 
 /// `sluice jobs`
@@ -57,31 +57,41 @@ pub(crate) struct BenchArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Benchmark {
     /// The 22 queries of TPC-H
-    Tpch(TpchArgs),
+    Tpch(SqlArgs),
+    /// The 99 queries of TPC-DS
+    Tpcds(SqlArgs),
+    /// The 43 queries of ClickBench, on a generated table
+    Clickbench(SqlArgs),
     /// The feature functions, each on one core
     Features(FeaturesArgs),
     /// Uneven keys: joins, aggregates, windows and writes with the handling of skew off and on
     Skew(SkewArgs),
+    /// DataFusion as it comes, for a benchmark to compare with: requests on the input, answers on the output
+    #[command(hide = true)]
+    Peer,
 }
 
-/// `sluice bench tpch`
+/// `sluice bench tpch`, `tpcds` and `clickbench`
 #[derive(Debug, Args)]
-pub(crate) struct TpchArgs {
-    /// Scale factor: 1 is about 1 GB of text
+pub(crate) struct SqlArgs {
+    /// Scale factor: 1 is about 1 GB of text, or a million rows of ClickBench
     #[arg(long, short, default_value = "1", value_parser = positive)]
     pub(crate) scale: f64,
     /// Queries to run, such as 1,3-5 [default: all]
-    #[arg(long, value_name = "LIST", value_parser = tpch_queries)]
+    #[arg(long, value_name = "LIST", value_parser = query_list)]
     pub(crate) queries: Option<QueryList>,
     /// How often to run each query; the median counts
     #[arg(long, short, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) iterations: u32,
-    /// Compare every result with DataFusion's and, where it is installed, DuckDB's
+    /// Compare every result with that of plain DataFusion and, where it is installed, DuckDB
     #[arg(long)]
     pub(crate) verify: bool,
-    /// Time another engine in the same run
-    #[arg(long, value_name = "PEER", value_delimiter = ',')]
-    pub(crate) against: Vec<Peer>,
+    /// Time other engines in the same run, each in its own process; those but datafusion are Python packages
+    #[arg(long, value_name = "PEERS", value_delimiter = ',')]
+    pub(crate) against: Vec<SqlPeer>,
+    /// Memory of the operators: a size such as 4GiB, or a share such as 5% of what each query takes without a limit
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    pub(crate) memory: Option<MemoryLimit>,
     /// Where the data lies or goes [default: a folder of the user's cache]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
@@ -97,8 +107,12 @@ pub(crate) struct TpchArgs {
 
 /// An engine to compare with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Peer {
+pub(crate) enum SqlPeer {
     Datafusion,
+    Duckdb,
+    Polars,
+    Spark,
+    Sail,
 }
 
 /// `sluice bench features`
@@ -179,10 +193,6 @@ pub(crate) struct SkewArgs {
 pub(crate) enum SkewPeer {
     Spark,
     SparkSalted,
-}
-
-fn tpch_queries(text: &str) -> Result<QueryList, String> {
-    query_list(text, 22)
 }
 
 /// `sluice completions`

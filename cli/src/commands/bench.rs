@@ -5,49 +5,72 @@ use std::path::{Path, PathBuf};
 use sluice::{Error, ErrorCode, Result};
 use sluice_bench::features::{self, FeatureOptions, StepReport};
 use sluice_bench::skew::{self, Distribution, SkewOptions};
-use sluice_bench::tpch::{self, QueryReport, TpchOptions};
+use sluice_bench::sql::{self, Benchmark, Memory, QueryReport, SqlOptions};
 
-use crate::args::{FeaturePeer, FeaturesArgs, Peer, SkewArgs, SkewPeer, TpchArgs};
+use crate::args::{BenchSqlArgs, FeaturePeer, FeaturesArgs, MemoryLimit, SkewArgs, SkewPeer, SqlPeer};
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 use crate::output::{Format, Output, note};
 use crate::session;
 
-/// The queries of TPC-H.
-const ALL_QUERIES: std::ops::RangeInclusive<u8> = 1..=22;
 /// Where feature functions run if nothing says so: on one core, so that rates are rates of a core.
 const ONE_CORE: &str = "local[1]";
 /// The exit code of a run with a wrong or failed query or step: its reports are written all the same.
 const NOT_VERIFIED: u8 = 2;
 
-pub(super) async fn tpch(arguments: TpchArgs, quiet: bool) -> std::result::Result<(), Failure> {
-    let master = session::master(&arguments.session)?;
-    let options = TpchOptions {
+pub(super) async fn sql(
+    benchmark: Benchmark,
+    arguments: BenchSqlArgs,
+    quiet: bool,
+) -> std::result::Result<(), Failure> {
+    let options = SqlOptions {
         scale: arguments.scale,
-        queries: arguments.queries.map_or_else(|| ALL_QUERIES.collect(), |list| list.0),
+        queries: arguments.queries.map_or_else(Vec::new, |list| list.0),
         iterations: arguments.iterations,
         verify: arguments.verify,
-        against_datafusion: arguments.against.contains(&Peer::Datafusion),
-        data_dir: arguments.data.map_or_else(|| default_data_folder("tpch"), Ok)?,
-        master,
+        against: arguments.against.into_iter().map(sql_peer).collect(),
+        data_dir: arguments.data.map_or_else(|| default_data_folder(benchmark.name()), Ok)?,
+        master: session::master(&arguments.session)?,
+        settings: session::session_settings(&arguments.session)?,
+        memory: match arguments.memory {
+            None => Memory::AsSet,
+            Some(MemoryLimit::Bytes(bytes)) => Memory::Bytes(bytes),
+            Some(MemoryLimit::Share(share)) => Memory::Share(share),
+        },
+        ..SqlOptions::new(benchmark)
     };
-    let interrupts = Interrupts::listen();
-    let work = session::with(&arguments.session, async |session| {
+    if !quiet {
+        note(&format!("{} at scale {} in {}", benchmark.title(), options.scale, options.data_dir.display()));
+    }
+    let say_time = |query: &QueryReport| {
         if !quiet {
-            note(&format!("TPC-H at scale {} in {}", options.scale, options.data_dir.display()));
+            note(&query_line(query));
         }
-        let say_time = |query: &QueryReport| {
-            if !quiet {
-                note(&query_line(query));
-            }
-        };
-        Ok(tpch::run_with_progress(&session, &options, say_time).await?)
-    });
-    let report = interrupts.guard(work).await?;
+    };
+    let work = async { Ok::<_, Failure>(sql::run_with_progress(&options, say_time).await?) };
+    let report = Interrupts::listen().guard(work).await?;
     let page = report.to_markdown();
     write_reports(&report.to_json()?, &page, arguments.json.as_deref(), arguments.markdown.as_deref())?;
     Output::standard(Format::Table)?.text(&page)?;
     if report.is_success() { Ok(()) } else { Err(Failure::Said(NOT_VERIFIED)) }
+}
+
+/// Answers a benchmark's requests until it closes the input.
+pub(super) async fn peer() -> std::result::Result<(), Failure> {
+    let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
+    sql::serve_datafusion(input, output).await.map_err(|error| {
+        Failure::from(Error::new(ErrorCode::Internal, "the benchmark's requests cannot be answered").caused_by(error))
+    })
+}
+
+fn sql_peer(peer: SqlPeer) -> sql::Peer {
+    match peer {
+        SqlPeer::Datafusion => sql::Peer::DataFusion,
+        SqlPeer::Duckdb => sql::Peer::DuckDb,
+        SqlPeer::Polars => sql::Peer::Polars,
+        SqlPeer::Spark => sql::Peer::Spark,
+        SqlPeer::Sail => sql::Peer::Sail,
+    }
 }
 
 pub(super) async fn features(mut arguments: FeaturesArgs, quiet: bool) -> std::result::Result<(), Failure> {

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bench;
 mod clusters;
 mod commands;
 mod errors;
@@ -14,4 +15,3 @@ mod skew;
 mod slt;
 mod spreads;
 mod support;
-mod tpch;

@@ -22,7 +22,7 @@ pub(crate) struct LaunchedCluster {
 impl LaunchedCluster {
     /// Starts the processes and waits until they can run a job.
     pub(crate) async fn start(executors: usize, settings: &[(String, String)], timeout: Duration) -> Result<Self> {
-        let binary = binary()?;
+        let binary = program()?;
         let mut command = Command::new(&binary);
         command
             .args(["cluster", "--executors", &executors.to_string(), "--port", "0", "--exit-with-parent"])
@@ -84,7 +84,10 @@ impl LaunchedCluster {
 }
 
 /// The `sluice` binary: `SLUICE_BIN`, this very program, one beside it, or one on the PATH.
-fn binary() -> Result<PathBuf> {
+///
+/// # Errors
+/// None was found.
+pub fn program() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("SLUICE_BIN") {
         return Ok(path.into());
     }
@@ -101,7 +104,7 @@ fn binary() -> Result<PathBuf> {
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).map(|folder| folder.join(&name)).find(|path| path.is_file()).ok_or_else(|| {
-        Error::new(ErrorCode::InvalidArgument, "a local cluster needs the `sluice` binary, and none was found")
+        Error::new(ErrorCode::InvalidArgument, "the `sluice` binary was not found")
             .hint("put `sluice` on the PATH, or name it in SLUICE_BIN")
     })
 }

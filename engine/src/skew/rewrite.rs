@@ -21,7 +21,7 @@ use super::size::TableSizes;
 use super::window::{self, Shape};
 use super::write;
 use crate::config::{SluiceConfig, Switch};
-use crate::error::Result;
+use crate::error::{Blame, Result};
 
 /// Cores below which frequent keys are not looked for unasked.
 const FEWEST_CORES: usize = 4;
@@ -41,6 +41,25 @@ pub(crate) async fn handle(state: &SessionState, plan: LogicalPlan) -> Result<(L
     if mode == Switch::Auto && hints.is_empty() && SkewScope::cores(state.config()) < FEWEST_CORES {
         return Ok((plan, Vec::new()));
     }
+    match find_and_rewrite(state, &settings, hints, &plan).await {
+        // The user's own mistake, in a hint for instance.
+        Err(error) if error.blame() == Blame::User => Err(error),
+        // Nothing is wrong with the plan as it was.
+        Err(error) => {
+            tracing::warn!(%error, "skewed keys are left as they are");
+            Ok((plan, Vec::new()))
+        }
+        done => done,
+    }
+}
+
+async fn find_and_rewrite(
+    state: &SessionState,
+    settings: &SluiceConfig,
+    hints: Vec<hint::SkewHint>,
+    plan: &LogicalPlan,
+) -> Result<(LogicalPlan, Vec<SkewNote>)> {
+    let (mode, partitions) = (settings.skew_mode(), state.config().target_partitions());
     let least_bytes = if mode == Switch::On { 0 } else { settings.skew_min_input_bytes() };
     let mut search = Search {
         state,
@@ -56,18 +75,18 @@ pub(crate) async fn handle(state: &SessionState, plan: LogicalPlan) -> Result<(L
         notes: Vec::new(),
     };
     let mut nodes = Vec::new();
-    collect(&plan, &mut nodes);
+    collect(plan, &mut nodes);
     let mut decisions = Vec::with_capacity(nodes.len());
     for (node, number) in nodes.into_iter().zip(1..) {
         decisions.push(search.decide(&node, number).await?);
     }
     let notes = search.notes;
     if decisions.iter().all(Option::is_none) {
-        return Ok((plan, notes));
+        return Ok((plan.clone(), notes));
     }
     let mut number = 0;
     let mut decisions = decisions.into_iter();
-    let rewritten = plan.transform_up(|node| {
+    let rewritten = plan.clone().transform_up(|node| {
         if !is_candidate(&node) {
             return Ok(Transformed::no(node));
         }

@@ -190,12 +190,8 @@ async fn restrict(
         }
         Ok(TreeNodeRecursion::Continue)
     })?;
-    let scan = match scans.as_slice() {
-        // Nothing to read: no rows, or rows of a kind that is not known here.
-        [] => return Ok(None),
-        [scan] => scan,
-        _ => return Ok(None),
-    };
+    // None: no rows, or rows of a kind that is not known here. Several: not a chain down to one table.
+    let [scan] = scans.as_slice() else { return Ok(None) };
     let Some(files) = scan.data_source().downcast_ref::<FileScanConfig>() else {
         // Rows in memory.
         return Ok(Some((plan, 1.0)));

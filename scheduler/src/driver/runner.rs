@@ -41,6 +41,19 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 /// does not end: no node needs more stages than that (a join two inputs and itself).
 const SPARE_EMPTY_STAGES: usize = 100;
 
+/// When memory ran out, only joins whose smaller side is at most so large (a partition of it, or all where it is sent to
+/// every task) still hold it in memory. Others sort both sides, which spills.
+const LARGEST_HELD_SIDE_BYTES: u64 = 4 << 20;
+
+/// Which joins an attempt may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Joins {
+    /// Those that hold one side in memory, up to the limits of the settings.
+    AnyThatFits,
+    /// Those that hold nothing large.
+    ThatSpill,
+}
+
 /// Runs the plans of one job.
 #[derive(Clone)]
 pub(crate) struct ClusterRunner {
@@ -78,7 +91,7 @@ impl Runner for ClusterRunner {
                 // As the job would be planned.
                 let cores = self.cluster.cores().await;
                 let scope = Arc::new(skew_scope(context, cores));
-                let context = self.job_context(context, &plan, cores, &scope).await?;
+                let context = self.job_context(context, &plan, cores, Joins::AnyThatFits, &scope).await?;
                 return LocalRunner.run(&context, plan).await;
             }
             other => scalar_subqueries::inline(self, context, other).await?,
@@ -110,12 +123,19 @@ impl ClusterRunner {
         mut sink: RowSink,
     ) -> Result<Option<JobId>> {
         let attempts = SluiceConfig::of(&context.copied_config()).cluster_job_attempts().max(1);
+        let mut joins = Joins::AnyThatFits;
+        let mut lost = 0;
         for attempt in 1.. {
             self.job.note_attempt(attempt);
-            let error = match self.attempt(context, plan, schema, &mut sink).await {
+            let error = match self.attempt(context, plan, schema, joins, &mut sink).await {
                 Ok(id) => return Ok(Some(id)),
                 Err(error) => error,
             };
+            if error.code() == ErrorCode::MemoryExhausted && joins == Joins::AnyThatFits && sink.sent_rows() == 0 {
+                tracing::warn!(job = self.job.id(), %error, "starting the job again with joins that spill");
+                joins = Joins::ThatSpill;
+                continue;
+            }
             if error.code() == ErrorCode::PlanRunaway && sink.sent_rows() == 0 {
                 tracing::warn!(job = self.job.id(), %error, "the driver runs the plan itself");
                 let mut rows = LocalRunner.run(context, plan.clone()).await?;
@@ -124,8 +144,9 @@ impl ClusterRunner {
                 }
                 return Ok(None);
             }
+            lost += 1;
             let again = error.code() == ErrorCode::ExecutorLost && sink.sent_rows() == 0;
-            if !again || u64::from(attempt) >= attempts {
+            if !again || lost >= attempts {
                 return Err(error);
             }
             tracing::warn!(job = self.job.id(), attempt, %error, "starting the job again");
@@ -138,6 +159,7 @@ impl ClusterRunner {
         context: &SessionContext,
         plan: &LogicalPlan,
         schema: &SchemaRef,
+        joins: Joins,
         sink: &mut RowSink,
     ) -> Result<JobId> {
         let cores = tokio::select! {
@@ -147,7 +169,7 @@ impl ClusterRunner {
             () = self.job.killed() => return Err(killed()),
         };
         let scope = Arc::new(skew_scope(context, cores));
-        let context = Arc::new(self.job_context(context, plan, cores, &scope).await?);
+        let context = Arc::new(self.job_context(context, plan, cores, joins, &scope).await?);
         let empty_stages_at_most = SPARE_EMPTY_STAGES + 3 * count_nodes(plan)?;
         let mut removals = self.cluster.removals();
         let (id, mut statuses) = self.cluster.submit(self.job.name(), context, plan).await?;
@@ -235,6 +257,7 @@ impl ClusterRunner {
         context: &SessionContext,
         plan: &LogicalPlan,
         cores: usize,
+        joins: Joins,
         scope: &Arc<SkewScope>,
     ) -> Result<SessionContext> {
         let state = context.state();
@@ -272,14 +295,10 @@ impl ClusterRunner {
         options.set("ballista.planner.adaptive.enabled", "true")?;
         // On, it costs a round of tasks before each join, which small joins do not win back.
         options.set("ballista.optimizer.stage_build_side", "false")?;
-        options.set(
-            "ballista.optimizer.broadcast_join_threshold_bytes",
-            &sluice.cluster_broadcast_limit_bytes().to_string(),
-        )?;
-        options.set(
-            "ballista.optimizer.hash_join_max_build_partition_bytes",
-            &sluice.cluster_hash_join_limit_bytes().to_string(),
-        )?;
+        let most = if joins == Joins::ThatSpill { LARGEST_HELD_SIDE_BYTES } else { u64::MAX };
+        let (broadcast, build) = (sluice.cluster_broadcast_limit_bytes(), sluice.cluster_hash_join_limit_bytes());
+        options.set("ballista.optimizer.broadcast_join_threshold_bytes", &broadcast.min(most).to_string())?;
+        options.set("ballista.optimizer.hash_join_max_build_partition_bytes", &build.min(most).to_string())?;
         if asked.is_some() {
             // Partitions that are merged are not those that were asked for.
             options.set("ballista.planner.coalesce.enabled", "false")?;

@@ -1,0 +1,2 @@
+-- Q1, rows.
+select count(*) from hits;

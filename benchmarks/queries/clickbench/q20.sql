@@ -1,0 +1,4 @@
+-- Q20, rows of one user.
+select "UserID"
+from hits
+where "UserID" = 435090932899640449;

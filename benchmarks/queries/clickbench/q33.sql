@@ -1,0 +1,12 @@
+-- Q33, page views with the most rows; nearly every group is one row. Columns after the first in the order are added,
+-- for ties.
+select
+    "WatchID",
+    "ClientIP",
+    count(*) as c,
+    sum("IsRefresh"),
+    avg("ResolutionWidth")
+from hits
+group by "WatchID", "ClientIP"
+order by c desc, "WatchID", "ClientIP"
+limit 10;

@@ -1,0 +1,2 @@
+-- Q5, distinct users.
+select count(distinct "UserID") from hits;

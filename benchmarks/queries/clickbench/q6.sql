@@ -1,0 +1,2 @@
+-- Q6, distinct search phrases.
+select count(distinct "SearchPhrase") from hits;
