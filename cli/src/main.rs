@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 the user's mistake, 2 ours, 3 the cluster was lost, 130 a second Ctrl-C.
 
+mod allocator;
 mod args;
 mod commands;
 mod failure;
@@ -24,15 +25,13 @@ use sluice::{Error, ErrorCode};
 use crate::args::Cli;
 use crate::failure::Failure;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Deeply nested expressions are planned by recursion, on the driver in a worker thread.
 const WORKER_STACK_BYTES: usize = 8 * 1024 * 1024;
 /// How long blocking work, such as a read that was cancelled, may hold up the end of the process.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
+    allocator::configure();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -8,6 +8,7 @@ mod memory;
 use std::sync::Arc;
 
 use datafusion::catalog::CatalogProviderList;
+use datafusion::common::ScalarValue;
 use datafusion::execution::SessionState;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
@@ -151,6 +152,10 @@ impl EngineProfile {
     }
 }
 
+/// Keys of a join that fill their range to this share are looked up by their place in an array instead of by hash. An
+/// array place is four bytes, a hash table takes some thirty for a row.
+const MIN_KEY_DENSITY: f64 = 0.03;
+
 /// DataFusion's configuration with Sluice's section and defaults, then the settings over it.
 fn session_config(settings: &[(String, String)]) -> Result<SessionConfig> {
     // String views save nothing on this engine's benchmarks and cannot be shipped between stages without copying, so
@@ -161,6 +166,7 @@ fn session_config(settings: &[(String, String)]) -> Result<SessionConfig> {
         .set_bool("datafusion.execution.parquet.schema_force_view_types", false)
         .set_bool("datafusion.sql_parser.map_string_types_to_utf8view", false)
         .set_bool("datafusion.sql_parser.collect_spans", true)
+        .set("datafusion.execution.perfect_hash_join_min_key_density", &ScalarValue::Float64(Some(MIN_KEY_DENSITY)))
         .with_option_extension(SluiceConfig::default());
     for (key, value) in settings {
         crate::config::check_key(key, value)?;

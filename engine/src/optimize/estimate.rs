@@ -25,6 +25,10 @@ use super::selectivity::selectivity;
 const UNKNOWN_ROWS: f64 = 100_000.0;
 /// Bytes of a text or another value without a fixed width.
 const UNKNOWN_WIDTH: f64 = 24.0;
+/// Where a text begins, besides its bytes.
+const OFFSET_WIDTH: f64 = 4.0;
+/// A column of files that takes more for each value holds the values themselves.
+const MOST_BITS_OF_A_CODE: f64 = 16.0;
 /// The share of rows that a join's further conditions leave.
 const FILTER_OF_JOIN: f64 = 0.3;
 
@@ -287,8 +291,35 @@ fn of_column(known: &ColumnStatistics, kind: &DataType, rows: f64) -> ColumnEsti
     let counted = known.distinct_count.get_value().map(|count| *count as f64);
     // A column of whole numbers has no more values than there are between its ends.
     let between = range.filter(|_| is_whole(kind)).map(|(least, greatest)| greatest - least + 1.0);
-    let distinct = counted.or(between).map(|distinct| distinct.min(rows).max(1.0));
-    ColumnEstimate { distinct, range, width: width(kind) }
+    let bits = known.byte_size.get_value().map(|bytes| *bytes as f64 * 8.0 / rows.max(1.0));
+    let distinct = counted.or(between).or_else(|| coded(kind, bits?)).map(|distinct| distinct.min(rows).max(1.0));
+    ColumnEstimate { distinct, range, width: width_of(known, kind, bits) }
+}
+
+/// How many values a column of texts has whose files take so few bits for each: they hold numbers of words of a
+/// dictionary then, and such a number has as many bits as there are words, at least in the logarithm.
+fn coded(kind: &DataType, bits: f64) -> Option<f64> {
+    (is_text(kind) && bits > 0.0 && bits <= MOST_BITS_OF_A_CODE).then(|| bits.ceil().exp2())
+}
+
+/// Bytes of a value in memory. Of a text, those in the file, or as many as the least and the greatest have.
+fn width_of(known: &ColumnStatistics, kind: &DataType, bits: Option<f64>) -> f64 {
+    if !is_text(kind) {
+        return width(kind);
+    }
+    let length = |value: &Precision<ScalarValue>| match value.get_value()? {
+        ScalarValue::Utf8(text) | ScalarValue::Utf8View(text) | ScalarValue::LargeUtf8(text) => {
+            text.as_ref().map(|text| text.len() as f64)
+        }
+        _ => None,
+    };
+    let ends = length(&known.min_value).zip(length(&known.max_value)).map(|(least, greatest)| (least + greatest) / 2.0);
+    let stored = bits.filter(|bits| *bits > MOST_BITS_OF_A_CODE).map(|bits| bits / 8.0);
+    stored.or(ends).map_or(UNKNOWN_WIDTH, |bytes| bytes + OFFSET_WIDTH)
+}
+
+fn is_text(kind: &DataType) -> bool {
+    matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }
 
 fn is_whole(kind: &DataType) -> bool {

@@ -1,6 +1,6 @@
 //! Which side of a join is held in memory, and whether it is held once or shared out by key.
 //!
-//! DataFusion holds the smaller side, and holds it once for all partitions only where it is below a megabyte. But sharing
+//! DataFusion holds the side with fewer bytes, and holds it once for all partitions only where it is below a megabyte. But sharing
 //! out costs an exchange of both sides, which is more than one thread needs for a table that is small beside what looks it
 //! up. With many threads the table that one of them builds alone is the bottleneck again. So the side is held once where
 //! the other one has so many more rows that exchanging them costs more than building alone, and where it takes no more
@@ -24,6 +24,8 @@ const SHARE_OF_POOL: f64 = 1.0 / 16.0;
 const MAX_HELD_BYTES: f64 = (1u64 << 30) as f64;
 /// A hash table's bytes for a row besides the row.
 const TABLE_BYTES: f64 = 16.0;
+/// As many bytes can be copied in the time that it takes to find a row's place in the table.
+const PLACE_BYTES: f64 = 100.0;
 /// How many rows can be exchanged in the time that it takes to put one into a hash table.
 const EXCHANGED_FOR_ONE_BUILT: f64 = 3.0;
 /// A side with so few rows is always held once.
@@ -79,6 +81,11 @@ impl Limits {
     }
 }
 
+/// What it costs to hold a side: its bytes, and for each row a place in the hash table, most often out of the caches.
+fn cost_of_holding(side: &Estimate) -> f64 {
+    side.bytes() + side.rows * PLACE_BYTES
+}
+
 fn decide(node: Arc<dyn ExecutionPlan>, limits: &Limits) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
     if let Some(join) = node.downcast_ref::<HashJoinExec>() {
         return Ok(Transformed::yes(decide_hash_join(join, limits)?));
@@ -103,7 +110,7 @@ fn decide_hash_join(join: &HashJoinExec, limits: &Limits) -> Result<Arc<dyn Exec
     let (left, right) = (estimate(join.left())?, estimate(join.right())?);
     // Which side a null-aware join holds is what it is about.
     let may_swap = limits.may_swap && join.join_type().supports_swap() && !join.null_aware;
-    let swap = may_swap && left.bytes() > right.bytes();
+    let swap = may_swap && cost_of_holding(&left) > cost_of_holding(&right);
     let (held, other) = if swap { (&right, &left) } else { (&left, &right) };
     let mode = match join.partition_mode() {
         PartitionMode::Auto if join.null_aware || limits.hold_once(held, other) => PartitionMode::CollectLeft,
