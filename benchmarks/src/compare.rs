@@ -11,6 +11,9 @@ use crate::rows::{ColumnKind, RowSet, Value};
 
 /// How far two floating point numbers may be apart, relative to the larger one.
 const RELATIVE_TOLERANCE: f64 = 1e-9;
+/// The same for a decimal against floating point: a quotient of decimals is cut after some digits, and what is computed
+/// from it afterwards, such as a percentage, is off by more than a unit in its own last place.
+const RELATIVE_TOLERANCE_OF_DECIMALS: f64 = 1e-6;
 /// Characters of a row that a message shows.
 const MESSAGE_ROW_LENGTH: usize = 400;
 
@@ -23,6 +26,7 @@ enum Rule {
     /// Floating point against floating point or a number. `absolute` is one unit in the last place of the decimal on
     /// the other side: an average that one engine keeps to six digits is right there, but not to nine digits.
     Approximate {
+        relative: f64,
         absolute: f64,
     },
 }
@@ -44,12 +48,14 @@ pub(crate) fn difference(got: &RowSet, expected: &RowSet) -> Option<String> {
 fn rule(left: ColumnKind, right: ColumnKind) -> Rule {
     use ColumnKind::{Exact, Float};
     match (left, right) {
-        (Float, Float) => Rule::Approximate { absolute: 0.0 },
+        (Float, Float) => Rule::Approximate { relative: RELATIVE_TOLERANCE, absolute: 0.0 },
         // A whole number has no digits to lose: an engine that sums integers in floating point must still hit it.
         (Float, Exact { scale }) | (Exact { scale }, Float) if scale > 0 => {
-            Rule::Approximate { absolute: 10f64.powi(-i32::from(scale)) }
+            Rule::Approximate { relative: RELATIVE_TOLERANCE_OF_DECIMALS, absolute: 10f64.powi(-i32::from(scale)) }
         }
-        (Float, Exact { .. }) | (Exact { .. }, Float) => Rule::Approximate { absolute: 0.0 },
+        (Float, Exact { .. }) | (Exact { .. }, Float) => {
+            Rule::Approximate { relative: RELATIVE_TOLERANCE, absolute: 0.0 }
+        }
         _ => Rule::Exact,
     }
 }
@@ -127,18 +133,18 @@ fn unmatched(got: &[&Row], expected: &[&Row], rules: &[Rule]) -> Option<String> 
 fn matches(left: &Row, right: &Row, rules: &[Rule]) -> bool {
     rules.iter().zip(left.iter().zip(right)).all(|(rule, (left, right))| match (rule, left, right) {
         (Rule::Exact, left, right) => left.order(right) == Ordering::Equal,
-        (Rule::Approximate { absolute }, left, right) => match (left.as_f64(), right.as_f64()) {
-            (Some(left), Some(right)) => close(left, right, *absolute),
+        (Rule::Approximate { relative, absolute }, left, right) => match (left.as_f64(), right.as_f64()) {
+            (Some(left), Some(right)) => close(left, right, *relative, *absolute),
             (left, right) => left.is_none() && right.is_none(),
         },
     })
 }
 
-fn close(left: f64, right: f64, absolute: f64) -> bool {
+fn close(left: f64, right: f64, relative: f64, absolute: f64) -> bool {
     if left == right || (left.is_nan() && right.is_nan()) {
         return true;
     }
-    let tolerance = absolute.max(RELATIVE_TOLERANCE * left.abs().max(right.abs()));
+    let tolerance = absolute.max(relative * left.abs().max(right.abs()));
     left.is_finite() && right.is_finite() && (left - right).abs() <= tolerance
 }
 

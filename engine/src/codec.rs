@@ -20,9 +20,10 @@ use datafusion_proto::logical_plan::file_formats::{
     CsvLogicalExtensionCodec, JsonLogicalExtensionCodec, ParquetLogicalExtensionCodec,
 };
 use prost::Message;
-use sluice_proto::{PartitionRows, PlanNode, RemoteLeaf, plan_node, remote_leaf};
+use sluice_proto::{ForgetConstants, PartitionRows, PlanNode, RemoteLeaf, plan_node, remote_leaf};
 
 use crate::ipc;
+use crate::optimize::ForgetConstantsExec;
 use crate::partition::{PartitionByExec, PartitionByNode, PartitionerRegistry, RouteExec};
 use crate::session::remote::RemoteNode;
 use crate::write;
@@ -125,6 +126,8 @@ pub fn encode_node(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Vec<u8>>> {
         plan_node::Node::Route(route.encode()?)
     } else if let Some(partition) = node.downcast_ref::<PartitionByExec>() {
         plan_node::Node::PartitionBy(partition.encode())
+    } else if node.is::<ForgetConstantsExec>() {
+        plan_node::Node::ForgetConstants(ForgetConstants {})
     } else {
         return Ok(None);
     };
@@ -145,6 +148,9 @@ pub fn decode_node(
         }
         (Some(plan_node::Node::PartitionBy(partition)), [input]) => {
             Ok(Arc::new(PartitionByExec::decode(&partition, Arc::clone(input))?))
+        }
+        (Some(plan_node::Node::ForgetConstants(_)), [input]) => {
+            Ok(Arc::new(ForgetConstantsExec::new(Arc::clone(input))))
         }
         _ => not_impl_err!("a physical node that this version of Sluice does not know"),
     }

@@ -3,6 +3,7 @@
 
 mod conjunction;
 mod estimate;
+mod grouping_sets;
 mod join_order;
 mod join_sides;
 mod partial_groups;
@@ -15,6 +16,8 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 
 use self::conjunction::Conjunctions;
+pub(crate) use self::grouping_sets::ForgetConstantsExec;
+use self::grouping_sets::GroupingSets;
 use self::join_order::JoinOrder;
 use self::join_sides::JoinSides;
 use self::partial_groups::PartialGroups;
@@ -30,19 +33,16 @@ pub(crate) fn rules() -> Vec<Rule> {
         _ => rule,
     });
     // First, before expressions move from projections into scans.
-    let first: [Rule; 2] = [Arc::new(QuietSubqueries), Arc::new(JoinOrder)];
+    let first: [Rule; 3] = [Arc::new(QuietSubqueries), Arc::new(JoinOrder), Arc::new(GroupingSets)];
     // Last, when filters are where they stay.
     let last: [Rule; 3] = [Arc::new(ScanFilters), Arc::new(Conjunctions), Arc::new(PartialGroups)];
     first.into_iter().chain(replaced).chain(last).collect()
 }
 
-/// The rules of a planner that chose them without us, with the order of joins before them: which side is held is decided
-/// there by what has been measured.
-pub(crate) fn with_join_order(rules: &[Rule]) -> Vec<Rule> {
-    let own = JoinOrder;
-    if rules.iter().any(|rule| rule.name() == own.name()) {
-        return rules.to_vec();
-    }
-    let first: [Rule; 1] = [Arc::new(own)];
-    first.into_iter().chain(rules.iter().cloned()).collect()
+/// The rules of a planner that chose them without us, with those of ours before them that it needs as well. Which side of a
+/// join is held is decided there by what has been measured.
+pub(crate) fn with_own(rules: &[Rule]) -> Vec<Rule> {
+    let own: [Rule; 2] = [Arc::new(JoinOrder), Arc::new(GroupingSets)];
+    let missing = own.into_iter().filter(|own| rules.iter().all(|rule| rule.name() != own.name()));
+    missing.chain(rules.iter().cloned()).collect()
 }

@@ -72,7 +72,7 @@ impl QueryPlanner for SluiceQueryPlanner {
         let Some(state) = session.as_any().downcast_ref::<SessionState>() else {
             return planner.create_physical_plan(plan, session).await;
         };
-        let state = &with_join_order(state);
+        let state = &with_own_rules(state);
         if let LogicalPlan::Explain(explain) = plan {
             let explained = partition::adopt(what_runs(&explain.plan, state)?)?;
             let state = with_partitions(&explained, state)?;
@@ -111,9 +111,9 @@ fn with_partitions(plan: &LogicalPlan, state: &SessionState) -> Result<SessionSt
     Ok(state)
 }
 
-/// The state with a rule for the order of joins, which Ballista's list of rules lacks.
-fn with_join_order(state: &SessionState) -> SessionState {
-    let rules = optimize::with_join_order(state.physical_optimizers());
+/// The state with the rules of ours that Ballista's list of rules lacks.
+fn with_own_rules(state: &SessionState) -> SessionState {
+    let rules = optimize::with_own(state.physical_optimizers());
     if rules.len() == state.physical_optimizers().len() {
         return state.clone();
     }

@@ -11,6 +11,7 @@ mod faults;
 mod jobs;
 mod limits;
 mod partitions;
+mod plans;
 mod skew;
 mod slt;
 mod spreads;

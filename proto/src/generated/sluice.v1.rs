@@ -354,7 +354,7 @@ pub mod remote_leaf {
 /// A physical node of Sluice, in a plan that the driver sends to an executor.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PlanNode {
-    #[prost(oneof = "plan_node::Node", tags = "1, 2, 3")]
+    #[prost(oneof = "plan_node::Node", tags = "1, 2, 3, 4")]
     pub node: ::core::option::Option<plan_node::Node>,
 }
 /// Nested message and enum types in `PlanNode`.
@@ -368,8 +368,13 @@ pub mod plan_node {
         Route(super::Route),
         #[prost(message, tag = "3")]
         PartitionBy(super::PartitionBy),
+        #[prost(message, tag = "4")]
+        ForgetConstants(super::ForgetConstants),
     }
 }
+/// Passes rows on without what is known of their constants.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ForgetConstants {}
 /// Adds to each row the exchange key that leads to its partition.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Route {
