@@ -22,7 +22,7 @@ use crate::storage::StoreRegistry;
 use crate::write::{CopyExec, WriteExtensionPlanner, plan_copy};
 
 use self::memory_fallback::MemoryFallbackExec;
-pub use self::memory_fallback::{is_out_of_memory, without_hash_joins};
+pub use self::memory_fallback::{is_out_of_memory, spill_early, without_hash_joins};
 use self::noted::NotedExec;
 pub use self::noted::note_row;
 pub(crate) use self::quiet_subqueries::QuietSubqueries;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Date32Array, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray};
 
-use super::{close, difference};
+use super::{RELATIVE_TOLERANCE, close, difference};
 use crate::rows::RowSet;
 
 fn rows(columns: Vec<ArrayRef>) -> RowSet {
@@ -88,11 +88,14 @@ fn null_equals_null_and_nothing_else() {
 
 #[test]
 fn floats_may_differ_by_rounding_only() {
-    assert!(close(1e12, 1e12 * (1.0 + 0.9e-9), 0.0));
-    assert!(!close(1e12, 1e12 * (1.0 + 1.1e-9), 0.0));
-    assert!(close(f64::NAN, f64::NAN, 0.0) && !close(f64::NAN, 0.0, 1.0));
-    assert!(close(f64::INFINITY, f64::INFINITY, 0.0) && !close(f64::INFINITY, 1.0, 1.0));
-    assert!(!close(f64::INFINITY, f64::NEG_INFINITY, 1.0));
+    assert!(close(1e12, 1e12 * (1.0 + 0.9e-9), RELATIVE_TOLERANCE, 0.0));
+    assert!(!close(1e12, 1e12 * (1.0 + 1.1e-9), RELATIVE_TOLERANCE, 0.0));
+    assert!(close(f64::NAN, f64::NAN, RELATIVE_TOLERANCE, 0.0) && !close(f64::NAN, 0.0, RELATIVE_TOLERANCE, 1.0));
+    assert!(
+        close(f64::INFINITY, f64::INFINITY, RELATIVE_TOLERANCE, 0.0)
+            && !close(f64::INFINITY, 1.0, RELATIVE_TOLERANCE, 1.0)
+    );
+    assert!(!close(f64::INFINITY, f64::NEG_INFINITY, RELATIVE_TOLERANCE, 1.0));
     assert_eq!(difference(&rows(vec![floats(&[0.1 + 0.2])]), &rows(vec![floats(&[0.3])])), None);
     assert_eq!(
         difference(&rows(vec![texts(&["x"]), floats(&[2.5])]), &rows(vec![texts(&["x"]), floats(&[2.75])])).as_deref(),
@@ -105,6 +108,9 @@ fn a_decimal_answers_for_its_own_digits_against_a_float() {
     // An average kept to six digits against the same average in floating point.
     assert_eq!(difference(&rows(vec![decimals(&[49_985], 6)]), &rows(vec![floats(&[0.049_985_295_838])])), None);
     assert!(difference(&rows(vec![decimals(&[49_983], 6)]), &rows(vec![floats(&[0.049_985_295_838])])).is_some());
+    // A percentage of a quotient that was cut after six digits.
+    assert_eq!(difference(&rows(vec![decimals(&[100_349_600], 6)]), &rows(vec![floats(&[100.349_611_57])])), None);
+    assert!(difference(&rows(vec![decimals(&[100_349_000], 6)]), &rows(vec![floats(&[100.349_611_57])])).is_some());
     // A count summed in floating point has no such excuse.
     assert_eq!(difference(&rows(vec![integers(&[6_202])]), &rows(vec![floats(&[6_202.0])])), None);
     assert!(difference(&rows(vec![integers(&[6_202])]), &rows(vec![floats(&[6_203.0])])).is_some());

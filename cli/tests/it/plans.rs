@@ -58,7 +58,7 @@ async fn plan_of(session: &Session, benchmark: &str, number: usize) -> String {
     plan
 }
 
-/// The plan without what differs between machines, and without lists of files.
+/// The plan without what differs between machines, and without lists of files and what follows from the rest.
 fn plain(plan: &str, tables: &str) -> String {
     let mut plain = String::new();
     for line in plan.lines() {
@@ -67,9 +67,11 @@ fn plain(plan: &str, tables: &str) -> String {
             && let Some(length) = line[start..].find("}, ")
         {
             let table = line[start..].split("DATA/").nth(1).and_then(|path| path.split('/').next()).unwrap_or("?");
-            line.replace_range(start..start + length + 1, &format!("table={table}").clone());
+            line.replace_range(start..start + length + 1, &format!("table={table}"));
         }
-        plain.push_str(line.trim_end());
+        // It follows from the predicate, at length.
+        let shown = line.split(", pruning_predicate=").next().unwrap_or(&line);
+        plain.push_str(shown.trim_end());
         plain.push('\n');
     }
     plain.trim_end().to_owned()
@@ -87,7 +89,8 @@ fn compare(name: &str, plans: &str) {
         return;
     }
     let (got, expected): (Vec<&str>, Vec<&str>) = (plans.lines().collect(), expected.lines().collect());
-    let at = got.iter().zip(&expected).position(|(got, expected)| got != expected).unwrap_or(got.len().min(expected.len()));
+    let at =
+        got.iter().zip(&expected).position(|(got, expected)| got != expected).unwrap_or(got.len().min(expected.len()));
     let query = got[..at.min(got.len())].iter().rev().find(|line| line.starts_with("-- Q")).unwrap_or(&"-- the first");
     let shown = |lines: &[&str]| {
         let (first, last) = (at.saturating_sub(CONTEXT).min(lines.len()), (at + CONTEXT).min(lines.len()));

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use datafusion::common::config::{ConfigNonZeroUsize, ConfigOptions};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result, internal_err};
 use datafusion::execution::memory_pool::{MemoryLimit, MemoryPool};
@@ -27,6 +28,10 @@ use crate::stream;
 
 /// What a partition needs for its sorts, and for what runs beside them.
 const PARTITION_BYTES: usize = 48 << 20;
+/// A partition of a plan with many joins sorts both sides of each.
+const SHARES_OF_A_PARTITION: usize = 64;
+const MIN_RESERVATION: usize = 512 << 10;
+const SMALL_BATCH_ROWS: usize = 2048;
 /// With one partition, DataFusion plans no sort-merge join.
 const MIN_PARTITIONS: usize = 2;
 /// How long the pool may take to get back what the first plan held.
@@ -40,11 +45,19 @@ pub fn without_hash_joins(state: &SessionState, pool_bytes: usize) -> SessionSta
     options.optimizer.prefer_hash_join = false;
     let room = (pool_bytes / PARTITION_BYTES).max(MIN_PARTITIONS);
     options.execution.target_partitions = options.execution.target_partitions.clamp(MIN_PARTITIONS, room);
-    // An eighth of a partition's share, where that is less than the default.
-    let reservation = pool_bytes / options.execution.target_partitions / 8;
-    options.execution.sort_spill_reservation_bytes =
-        options.execution.sort_spill_reservation_bytes.min(reservation.max(1 << 20));
+    spill_early(options, pool_bytes);
     state
+}
+
+/// Options for sorts that share a pool of so many bytes: each keeps little back for its merge, and batches are small, because
+/// a merge holds one of each file.
+pub fn spill_early(options: &mut ConfigOptions, pool_bytes: usize) {
+    let execution = &mut options.execution;
+    let share = pool_bytes / execution.target_partitions.max(1) / SHARES_OF_A_PARTITION;
+    execution.sort_spill_reservation_bytes = execution.sort_spill_reservation_bytes.min(share.max(MIN_RESERVATION));
+    if let Ok(rows) = ConfigNonZeroUsize::try_new(SMALL_BATCH_ROWS.min(execution.batch_size.get())) {
+        execution.batch_size = rows;
+    }
 }
 
 /// Whether an error says that memory ran out, however deep.

@@ -20,6 +20,7 @@ use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use sluice::config::SluiceConfig;
 use sluice::partition;
+use sluice::plan;
 use sluice::profile::EngineProfile;
 use sluice::session::{LocalRunner, Runner, StageInfo};
 use sluice::skew::SkewScope;
@@ -44,6 +45,9 @@ const SPARE_EMPTY_STAGES: usize = 100;
 /// When memory ran out, only joins whose smaller side is at most so large (a partition of it, or all where it is sent to
 /// every task) still hold it in memory. Others sort both sides, which spills.
 const LARGEST_HELD_SIDE_BYTES: u64 = 4 << 20;
+
+/// What a partition may count on then, whatever the executors' pools.
+const LITTLE_MEMORY_BYTES: usize = 32 << 20;
 
 /// Which joins an attempt may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -299,6 +303,10 @@ impl ClusterRunner {
         let (broadcast, build) = (sluice.cluster_broadcast_limit_bytes(), sluice.cluster_hash_join_limit_bytes());
         options.set("ballista.optimizer.broadcast_join_threshold_bytes", &broadcast.min(most).to_string())?;
         options.set("ballista.optimizer.hash_join_max_build_partition_bytes", &build.min(most).to_string())?;
+        if joins == Joins::ThatSpill {
+            options.execution.target_partitions = partitions.max(1);
+            plan::spill_early(options, LITTLE_MEMORY_BYTES.saturating_mul(options.execution.target_partitions));
+        }
         if asked.is_some() {
             // Partitions that are merged are not those that were asked for.
             options.set("ballista.planner.coalesce.enabled", "false")?;
