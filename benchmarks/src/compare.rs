@@ -12,8 +12,8 @@ use crate::rows::{ColumnKind, RowSet, Value};
 /// How far two floating point numbers may be apart, relative to the larger one.
 const RELATIVE_TOLERANCE: f64 = 1e-9;
 /// The same for a decimal against floating point: a quotient of decimals is cut after some digits, and what is computed
-/// from it afterwards, such as a percentage, is off by more than a unit in its own last place.
-const RELATIVE_TOLERANCE_OF_DECIMALS: f64 = 1e-6;
+/// from it afterwards, such as a percentage or a sum, is off by more than a unit in its own last place.
+const RELATIVE_TOLERANCE_OF_DECIMALS: f64 = 1e-5;
 /// Characters of a row that a message shows.
 const MESSAGE_ROW_LENGTH: usize = 400;
 

@@ -2,8 +2,8 @@
 //! are evaluated.
 
 mod conjunction;
+mod constants;
 mod estimate;
-mod grouping_sets;
 mod join_order;
 mod join_sides;
 mod partial_groups;
@@ -16,8 +16,8 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 
 use self::conjunction::Conjunctions;
-pub(crate) use self::grouping_sets::ForgetConstantsExec;
-use self::grouping_sets::GroupingSets;
+use self::constants::ForgetConstants;
+pub(crate) use self::constants::ForgetConstantsExec;
 use self::join_order::JoinOrder;
 use self::join_sides::JoinSides;
 use self::partial_groups::PartialGroups;
@@ -33,7 +33,8 @@ pub(crate) fn rules() -> Vec<Rule> {
         _ => rule,
     });
     // First, before expressions move from projections into scans.
-    let first: [Rule; 3] = [Arc::new(QuietSubqueries), Arc::new(JoinOrder), Arc::new(GroupingSets)];
+    let first: [Rule; 3] =
+        [Arc::new(QuietSubqueries), Arc::new(JoinOrder), Arc::new(ForgetConstants { travels: false })];
     // Last, when filters are where they stay.
     let last: [Rule; 3] = [Arc::new(ScanFilters), Arc::new(Conjunctions), Arc::new(PartialGroups)];
     first.into_iter().chain(replaced).chain(last).collect()
@@ -42,7 +43,7 @@ pub(crate) fn rules() -> Vec<Rule> {
 /// The rules of a planner that chose them without us, with those of ours before them that it needs as well. Which side of a
 /// join is held is decided there by what has been measured.
 pub(crate) fn with_own(rules: &[Rule]) -> Vec<Rule> {
-    let own: [Rule; 2] = [Arc::new(JoinOrder), Arc::new(GroupingSets)];
+    let own: [Rule; 2] = [Arc::new(JoinOrder), Arc::new(ForgetConstants { travels: true })];
     let missing = own.into_iter().filter(|own| rules.iter().all(|rule| rule.name() != own.name()));
     missing.chain(rules.iter().cloned()).collect()
 }

@@ -1,4 +1,5 @@
--- Q27, averages over store sales to one group of customers, rolled up by item and state.
+-- Q27, averages over store sales to one group of customers, rolled up by item and state. The last order column changes nothing
+-- where the second is sorted by; DataFusion takes it for a constant.
 select
     i_item_id,
     s_state,
@@ -18,5 +19,5 @@ where ss_sold_date_sk = d_date_sk
   and d_year = 2002
   and s_state in ('TN')
 group by rollup (i_item_id, s_state)
-order by i_item_id nulls first, s_state nulls first
+order by i_item_id nulls first, s_state nulls first, g_state desc
 limit 100;

@@ -110,7 +110,7 @@ fn a_decimal_answers_for_its_own_digits_against_a_float() {
     assert!(difference(&rows(vec![decimals(&[49_983], 6)]), &rows(vec![floats(&[0.049_985_295_838])])).is_some());
     // A percentage of a quotient that was cut after six digits.
     assert_eq!(difference(&rows(vec![decimals(&[100_349_600], 6)]), &rows(vec![floats(&[100.349_611_57])])), None);
-    assert!(difference(&rows(vec![decimals(&[100_349_000], 6)]), &rows(vec![floats(&[100.349_611_57])])).is_some());
+    assert!(difference(&rows(vec![decimals(&[100_340_000], 6)]), &rows(vec![floats(&[100.349_611_57])])).is_some());
     // A count summed in floating point has no such excuse.
     assert_eq!(difference(&rows(vec![integers(&[6_202])]), &rows(vec![floats(&[6_202.0])])), None);
     assert!(difference(&rows(vec![integers(&[6_202])]), &rows(vec![floats(&[6_203.0])])).is_some());

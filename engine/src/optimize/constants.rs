@@ -1,8 +1,11 @@
-//! Grouping sets over a column with one value.
+//! Where the planner must not know that a column has one value.
 //!
-//! A filter `b = 'x'` makes `b` a constant, and DataFusion drops a constant from the keys of a sort. It takes `b` for a
-//! constant above `GROUP BY ROLLUP (a, b)` as well, where it is null in some rows, and these then come in any order. Below
-//! such an aggregation stands a node here that passes rows on and does not say what is constant.
+//! A filter `b = 'x'` makes `b` a constant, and DataFusion drops a constant from the keys of a sort.
+//!
+//! It takes `b` for a constant above `GROUP BY ROLLUP (a, b)` as well, where it is null in some rows, and these then come in
+//! any order. And an executor that is sent a window over `PARTITION BY a, b` and its sort by `a` does not know any more why
+//! that sort is enough, and refuses the plan. Below such a node stands one here that passes rows on and does not say what is
+//! constant.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,33 +18,46 @@ use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::execution_plan::{CardinalityEffect, replace_children_if_necessary};
+use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties};
 
-/// Puts [`ForgetConstantsExec`] below grouping sets that need it.
-#[derive(Debug, Default)]
-pub(crate) struct GroupingSets;
+/// Puts [`ForgetConstantsExec`] below the nodes that need it.
+#[derive(Debug)]
+pub(crate) struct ForgetConstants {
+    /// Whether stages of the plan are sent to other processes.
+    pub(crate) travels: bool,
+}
 
-impl PhysicalOptimizerRule for GroupingSets {
+impl PhysicalOptimizerRule for ForgetConstants {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        plan.transform_up(|node| {
-            let Some(aggregate) = node.downcast_ref::<AggregateExec>() else { return Ok(Transformed::no(node)) };
-            let input = aggregate.input();
-            let sees_constants = !input.equivalence_properties().constants().is_empty();
-            if !aggregate.group_expr().has_grouping_set() || !sees_constants {
-                return Ok(Transformed::no(node));
+        plan.transform_up(|node| match self.misled_input(&node) {
+            Some(input) => {
+                let input = Arc::new(ForgetConstantsExec::new(input));
+                Ok(Transformed::yes(replace_children_if_necessary(node, vec![input])?))
             }
-            let input = Arc::new(ForgetConstantsExec::new(Arc::clone(input)));
-            Ok(Transformed::yes(replace_children_if_necessary(node, vec![input])?))
+            None => Ok(Transformed::no(node)),
         })
         .data()
     }
 
     fn name(&self) -> &str {
-        "grouping_sets"
+        "forget_constants"
     }
 
     fn schema_check(&self) -> bool {
         true
+    }
+}
+
+impl ForgetConstants {
+    /// The input of a node that draws wrong conclusions from its constants.
+    fn misled_input(&self, node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
+        let grouping_sets =
+            node.downcast_ref::<AggregateExec>().is_some_and(|aggregate| aggregate.group_expr().has_grouping_set());
+        let window = self.travels && (node.is::<BoundedWindowAggExec>() || node.is::<WindowAggExec>());
+        let [input] = node.children()[..] else { return None };
+        let has_constants = !input.equivalence_properties().constants().is_empty();
+        ((grouping_sets || window) && has_constants).then(|| Arc::clone(input))
     }
 }
 
