@@ -118,8 +118,13 @@ pub(super) fn store(text: &str) -> Error {
         "Permission denied",
         "ExpiredToken",
     ];
+    const THROTTLED: [&str; 5] =
+        ["429 Too Many Requests", "503 Service Unavailable", "503 Slow Down", "SlowDown", "RequestLimitExceeded"];
     if DENIED.iter().any(|word| text.contains(word)) {
         return messages::access_denied(None);
+    }
+    if THROTTLED.iter().any(|word| text.contains(word)) {
+        return messages::throttled(text);
     }
     let connects = ["error sending request", "onnection refused", "dns error", "timed out"];
     let error = Error::new(ErrorCode::Storage, messages::sentence(text));
