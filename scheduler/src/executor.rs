@@ -9,6 +9,7 @@ mod work_folder;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ballista_core::config::TaskSchedulingPolicy;
@@ -25,6 +26,7 @@ use sluice::profile::{EngineProfile, Role};
 use sluice::{Error, ErrorCode, Result};
 
 use crate::codec::SluicePhysicalCodec;
+use crate::driver::stop_signal;
 use crate::net::{free_port, patient, split_host_port};
 use crate::ready::ReadySignal;
 use connections::Connections;
@@ -122,12 +124,29 @@ pub async fn run_executor(options: ExecutorOptions) -> Result<()> {
         ..Default::default()
     };
     options.ready.executor(&id);
+    let told_to_stop = Arc::new(AtomicBool::new(false));
+    let noted = Arc::clone(&told_to_stop);
+    // Beside Ballista, which ends the executor at the same signals, and also for reasons that are nobody's wish.
+    let signals = tokio::spawn(async move {
+        stop_signal().await;
+        noted.store(true, Ordering::Release);
+    });
     let outcome = tokio::select! {
         outcome = start_executor_process(Arc::new(process)) => outcome,
         () = reports => Ok(()),
     };
+    signals.abort();
     drop(work_dir);
-    outcome.map_err(unreachable(&options.scheduler))
+    outcome.map_err(unreachable(&options.scheduler))?;
+    if told_to_stop.load(Ordering::Acquire) {
+        return Ok(());
+    }
+    let scheduler = options.scheduler;
+    Err(Error::new(
+        ErrorCode::Unreachable,
+        format!("{scheduler} does not answer any more, or has given this executor up"),
+    )
+    .hint("start the executor again once the scheduler can be reached"))
 }
 
 fn unreachable<E: std::error::Error + Send + Sync + 'static>(scheduler: &str) -> impl Fn(E) -> Error {

@@ -10,6 +10,7 @@ mod cluster;
 mod dice;
 mod proxy;
 mod statement;
+mod typed;
 
 use std::ops::Range;
 use std::time::Instant;
@@ -24,7 +25,7 @@ const SEEDS: u64 = 10;
 #[test]
 fn whatever_fails_rows_are_right_or_the_error_is_typed() {
     assert_eq!(SEEDS, CASES.len() as u64, "every case has a seed");
-    let numbers = Numbers::new();
+    let numbers = Numbers::of(30_000_000);
     for seed in seeds() {
         let number = usize::try_from(seed % SEEDS).unwrap();
         let (name, case) = CASES[number];

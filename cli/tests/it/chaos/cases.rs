@@ -46,7 +46,7 @@ fn dies_after_it_wrote(numbers: &Numbers, dice: &mut Dice) {
 /// One of three executors is killed as soon as it is time; the statement's rows come nevertheless.
 fn one_dies(numbers: &Numbers, dice: &mut Dice, is_time: impl Fn(&Executor) -> bool) {
     let cluster = Cluster::local(numbers, 3, &[]);
-    let statement = Statement::exchanging(dice);
+    let statement = Statement::exchanging(numbers, dice);
     let victim = dice.pick(cluster.executors());
     let mut client = Client::start(&cluster, &statement.sql);
     cluster.await_job();
@@ -97,8 +97,9 @@ fn all_die(numbers: &Numbers, dice: &mut Dice) {
     for executor in cluster.executors() {
         executor.signal("KILL");
     }
-    statement.check(&client.wait(), &LOST, &cluster);
+    let outcome = client.wait();
     cluster.await_executors(3);
+    statement.check(&outcome, &LOST, &cluster);
     statement.again(numbers, dice).succeeds(&cluster);
     cluster.stop();
 }
@@ -106,7 +107,7 @@ fn all_die(numbers: &Numbers, dice: &mut Dice) {
 fn driver_dies(numbers: &Numbers, dice: &mut Dice) {
     let mut cluster = Cluster::parts(numbers, 2, "127.0.0.1");
     cluster.await_executors(2);
-    let write = Statement::create_table(dice);
+    let write = Statement::create_table(numbers, dice);
     let client = Client::start(&cluster, &write.sql);
     cluster.await_job();
     sleep(dice.pause(4000));
@@ -117,11 +118,11 @@ fn driver_dies(numbers: &Numbers, dice: &mut Dice) {
     }
     sleep(dice.pause(2000));
     cluster.start_driver();
-    cluster.await_executors(2);
+    cluster.await_parts(2);
     // Whole or not at all; and what was there before is there.
     write.check_written(&outcome, &cluster);
-    Statement::exchanging(dice).succeeds(&cluster);
-    Statement::create_table(dice).succeeds(&cluster);
+    Statement::exchanging(numbers, dice).succeeds(&cluster);
+    Statement::create_table(numbers, dice).succeeds(&cluster);
     cluster.stop();
 }
 
@@ -149,7 +150,7 @@ fn disk_is_full(numbers: &Numbers, dice: &mut Dice) {
 /// Bytes of finished files change while their readers do not run yet.
 fn rows_are_damaged(numbers: &Numbers, dice: &mut Dice) {
     let cluster = Cluster::local(numbers, 2, &[]);
-    let statement = Statement::exchanging(dice);
+    let statement = Statement::exchanging(numbers, dice);
     let client = Client::start(&cluster, &statement.sql);
     let mut damaged = Vec::new();
     wait_until("rows between stages", || {
@@ -169,7 +170,7 @@ fn rows_are_damaged(numbers: &Numbers, dice: &mut Dice) {
 }
 
 /// Flips a few bits, or cuts the end off.
-fn damage(file: &Path, dice: &mut Dice) {
+pub(super) fn damage(file: &Path, dice: &mut Dice) {
     let mut opened = std::fs::OpenOptions::new().read(true).write(true).open(file).unwrap();
     let length = opened.metadata().unwrap().len();
     if dice.below(4) == 0 {
@@ -211,8 +212,8 @@ fn connections_are_cut(numbers: &Numbers, dice: &mut Dice) {
         }
         let outcome = client.wait();
         eprintln!("  {target} {how:?}: {:?} {}", outcome.exit, outcome.stderr.lines().next().unwrap_or_default());
+        cluster.await_parts(2);
         statement.check(&outcome, &LOST, &cluster);
-        cluster.await_executors(2);
         statement.again(numbers, dice).succeeds(&cluster);
     }
     cluster.stop();
@@ -236,6 +237,6 @@ fn clients_stop_reading(numbers: &Numbers, dice: &mut Dice) {
     wait_until("the end of the job", || cluster.jobs("running").is_empty());
     assert_eq!(cluster.jobs("cancelled").len(), 1);
     wait_until("the removal of the job's files", || !cluster.has_shuffle_files());
-    Statement::exchanging(dice).succeeds(&cluster);
+    Statement::exchanging(numbers, dice).succeeds(&cluster);
     cluster.stop();
 }

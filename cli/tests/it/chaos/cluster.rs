@@ -30,7 +30,14 @@ pub(super) struct Cluster<'a> {
     /// What the others call the driver.
     driver_host: &'static str,
     driver: Option<Child>,
-    executors: Vec<Child>,
+    executors: Vec<Part>,
+}
+
+/// An executor that is a process of its own, where others reach it.
+struct Part {
+    child: Child,
+    host: String,
+    ports: [u16; 2],
 }
 
 /// A running executor.
@@ -94,18 +101,37 @@ impl<'a> Cluster<'a> {
     /// Starts an executor that others reach at `host`; gives its ports.
     pub(super) fn start_executor(&mut self, host: &str) -> [u16; 2] {
         let ports = [free_port(), free_port()];
+        let child = self.executor(host, ports);
+        self.executors.push(Part { child, host: host.to_string(), ports });
+        ports
+    }
+
+    /// Starts those again that have ended because the driver was not to be reached, as what runs services does.
+    pub(super) fn restart_ended(&mut self) {
+        for number in 0..self.executors.len() {
+            let part = &mut self.executors[number];
+            let Some(status) = part.child.try_wait().unwrap() else { continue };
+            assert_eq!(status.code(), Some(3), "an executor that nobody told to end");
+            let (host, ports) = (part.host.clone(), part.ports);
+            self.executors[number].child = self.executor(&host, ports);
+        }
+    }
+
+    fn executor(&self, host: &str, ports: [u16; 2]) -> Child {
         let mut command = self.process("executor");
         let driver = format!("sluice://{}:{}", self.driver_host, self.port);
         command.args(["executor", "--scheduler", &driver, "--external-host", host, "--cores", "1"]);
         command.args(["--port", &ports[0].to_string(), "--grpc-port", &ports[1].to_string(), "--exit-with-parent"]);
         command.arg("--work-dir").arg(self.temporary.join("work"));
-        let child = self.start(command);
-        self.executors.push(child);
-        ports
+        self.start(command)
     }
 
     pub(super) fn port(&self) -> u16 {
         self.port
+    }
+
+    fn children(&mut self) -> impl Iterator<Item = &mut Child> {
+        self.driver.iter_mut().chain(self.executors.iter_mut().map(|part| &mut part.child))
     }
 
     fn process(&self, name: &str) -> Command {
@@ -135,16 +161,29 @@ impl<'a> Cluster<'a> {
         format!("sluice://127.0.0.1:{}", self.port)
     }
 
+    /// Waits until the driver has so many executors, and starts those again that have ended.
+    pub(super) fn await_parts(&mut self, count: usize) {
+        // One that has been given up may still be on its way to its end.
+        std::thread::sleep(Duration::from_secs(2));
+        wait_until("the executors", || {
+            self.restart_ended();
+            self.count_executors() == Some(count)
+        });
+    }
+
     /// Waits until the driver has so many executors.
     pub(super) fn await_executors(&self, count: usize) {
+        wait_until("the executors", || self.count_executors() == Some(count));
+    }
+
+    fn count_executors(&self) -> Option<usize> {
         let address = format!("http://127.0.0.1:{}", self.port);
         let found = async || {
             let mut driver = JobServiceClient::connect(address.clone()).await.ok()?;
             let reply = driver.cluster_info(ClusterInfoRequest {}).await.ok()?;
             Some(reply.into_inner().executors.len())
         };
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        wait_until("the executors", || runtime.block_on(found()) == Some(count));
+        tokio::runtime::Runtime::new().unwrap().block_on(found())
     }
 
     /// How often the newest job was started.
@@ -196,11 +235,14 @@ impl<'a> Cluster<'a> {
 
     /// Stops it, and looks whether all its processes are gone and all its files.
     pub(super) fn stop(mut self) {
-        for child in self.driver.iter().chain(&self.executors) {
-            signal(child.id(), "TERM");
+        for child in self.children() {
+            // One that has ended by itself hears nothing.
+            if child.try_wait().unwrap().is_none() {
+                signal(child.id(), "TERM");
+            }
         }
         let temporary = self.temporary.clone();
-        for child in self.driver.iter_mut().chain(&mut self.executors) {
+        for child in self.children() {
             wait_until("the end of a process", || child.try_wait().unwrap().is_some());
         }
         wait_until("the end of all processes", || processes_in(&temporary).is_empty());
@@ -260,7 +302,7 @@ fn free_port() -> u16 {
 
 impl Drop for Cluster<'_> {
     fn drop(&mut self) {
-        for child in self.driver.iter_mut().chain(&mut self.executors) {
+        for child in self.children() {
             let _ = child.kill();
             let _ = child.wait();
         }
@@ -270,7 +312,7 @@ impl Drop for Cluster<'_> {
         std::thread::sleep(Duration::from_millis(100));
         for log in with_extension(self.folder.path(), "log") {
             let text = std::fs::read_to_string(&log).unwrap_or_default();
-            let lines: Vec<&str> = text.lines().collect();
+            let lines: Vec<String> = text.lines().map(|line| line.chars().take(300).collect()).collect();
             eprintln!("{}:\n{}", log.display(), lines[lines.len().saturating_sub(30)..].join("\n"));
         }
     }

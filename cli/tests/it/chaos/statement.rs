@@ -5,21 +5,19 @@ use super::cluster::Cluster;
 use super::dice::Dice;
 use crate::support::{Scratch, stderr};
 
-/// The numbers are 1 to this.
-const COUNT: u64 = 30_000_000;
-
-/// The folder, catalog and table that all cases share.
+/// The folder, catalog and table that several cases share. The table's numbers are 1 to `count`.
 pub(super) struct Numbers {
     pub(super) scratch: Scratch,
+    count: u64,
 }
 
 impl Numbers {
-    pub(super) fn new() -> Self {
+    pub(super) fn of(count: u64) -> Self {
         let scratch = Scratch::new();
-        let sql = format!("CREATE TABLE numbers AS SELECT value AS v FROM generate_series(1, {COUNT})");
+        let sql = format!("CREATE TABLE numbers AS SELECT value AS v FROM generate_series(1, {count})");
         let output = scratch.run(&["sql", "-e", &sql]);
         assert!(output.status.success(), "{}", stderr(&output));
-        Self { scratch }
+        Self { scratch, count }
     }
 }
 
@@ -38,8 +36,8 @@ const fn sum_to(last: u64) -> u64 {
 
 impl Statement {
     /// A join of which both sides are exchanged.
-    pub(super) fn join() -> Self {
-        let keys = COUNT / 10;
+    fn join(numbers: &Numbers) -> Self {
+        let keys = numbers.count / 10;
         let sql = format!(
             "SELECT count(*) AS n, sum(a.v) AS s FROM numbers a \
              JOIN (SELECT v * 2 AS w FROM numbers WHERE v <= {keys}) b ON a.v = b.w"
@@ -48,10 +46,11 @@ impl Statement {
     }
 
     /// Many groups.
-    pub(super) fn aggregate() -> Self {
+    pub(super) fn aggregate(numbers: &Numbers) -> Self {
+        let count = numbers.count;
         let sql = "SELECT count(*) AS n, sum(c) AS c, sum(s) AS s FROM \
              (SELECT v % 2000003 AS k, count(*) AS c, sum(v) AS s FROM numbers GROUP BY v % 2000003)";
-        Self::query(sql.to_string(), format!("n,c,s\n2000003,{COUNT},{}\n", sum_to(COUNT)))
+        Self::query(sql.to_string(), format!("n,c,s\n2000003,{count},{}\n", sum_to(count)))
     }
 
     fn sort() -> Self {
@@ -59,8 +58,8 @@ impl Statement {
         Self::query(sql.to_string(), "v\n1000003\n2000006\n3000009\n".to_string())
     }
 
-    fn window() -> Self {
-        let rows = COUNT / 6;
+    fn window(numbers: &Numbers) -> Self {
+        let rows = numbers.count / 6;
         let sql = format!(
             "SELECT count(*) AS n, sum(d) AS d FROM \
              (SELECT v - lag(v) OVER (PARTITION BY v % 1009 ORDER BY v) AS d FROM numbers WHERE v <= {rows})"
@@ -69,41 +68,43 @@ impl Statement {
     }
 
     /// A table, under a name that no other case uses.
-    pub(super) fn create_table(dice: &mut Dice) -> Self {
+    pub(super) fn create_table(numbers: &Numbers, dice: &mut Dice) -> Self {
+        let count = numbers.count;
         let name = format!("t{}", dice.below(usize::MAX));
         Self {
             sql: format!("CREATE TABLE {name} AS SELECT v, v % 7 AS k FROM numbers"),
-            answer: format!("n,s\n{COUNT},{}\n", sum_to(COUNT)),
+            answer: format!("n,s\n{count},{}\n", sum_to(count)),
             reads: Some((format!("SELECT count(*) AS n, sum(v) AS s FROM {name}"), "S0101")),
         }
     }
 
     fn copy(numbers: &Numbers, dice: &mut Dice) -> Self {
+        let count = numbers.count;
         let folder = numbers.scratch.path(&format!("copy{}", dice.below(usize::MAX)));
         Self {
             sql: format!("COPY (SELECT v, v % 7 AS k FROM numbers) TO '{folder}' STORED AS PARQUET"),
-            answer: format!("n,s\n{COUNT},{}\n", sum_to(COUNT)),
+            answer: format!("n,s\n{count},{}\n", sum_to(count)),
             reads: Some((format!("SELECT count(*) AS n, sum(v) AS s FROM '{folder}/'"), "S0201")),
         }
     }
 
     /// One of those that exchange rows between executors.
-    pub(super) fn exchanging(dice: &mut Dice) -> Self {
+    pub(super) fn exchanging(numbers: &Numbers, dice: &mut Dice) -> Self {
         match dice.below(3) {
-            0 => Self::join(),
-            1 => Self::aggregate(),
-            _ => Self::window(),
+            0 => Self::join(numbers),
+            1 => Self::aggregate(numbers),
+            _ => Self::window(numbers),
         }
     }
 
     /// One of all.
     pub(super) fn any(numbers: &Numbers, dice: &mut Dice) -> Self {
         match dice.below(6) {
-            0 => Self::join(),
-            1 => Self::aggregate(),
+            0 => Self::join(numbers),
+            1 => Self::aggregate(numbers),
             2 => Self::sort(),
-            3 => Self::window(),
-            4 => Self::create_table(dice),
+            3 => Self::window(numbers),
+            4 => Self::create_table(numbers, dice),
             _ => Self::copy(numbers, dice),
         }
     }
@@ -119,7 +120,7 @@ impl Statement {
     pub(super) fn again(self, numbers: &Numbers, dice: &mut Dice) -> Self {
         match &self.reads {
             None => self,
-            Some((_, "S0101")) => Self::create_table(dice),
+            Some((_, "S0101")) => Self::create_table(numbers, dice),
             Some(_) => Self::copy(numbers, dice),
         }
     }

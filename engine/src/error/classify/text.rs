@@ -70,6 +70,10 @@ pub(super) fn execution(text: &str) -> Error {
 
 /// A defect, unless it is one of the user's errors that DataFusion reports as such.
 pub(super) fn internal(text: &str) -> Error {
+    // A nested-loop join that gets no memory at all.
+    if text.contains("left side produced no data to spill") {
+        return messages::memory_exhausted("Failed to allocate a first batch of a side for NestedLoopJoin");
+    }
     let store = between(text, "No suitable object store found for ", ". ");
     match store {
         Some(url) => Error::new(ErrorCode::Unsupported, format!("no store is known for \"{url}\"")),
