@@ -59,6 +59,10 @@ pub(super) fn plan(text: &str) -> Error {
 
 /// An error of a running function or operator.
 pub(super) fn execution(text: &str) -> Error {
+    // A reader of text files gives its store's error as words.
+    if text.contains("Generic ") && text.contains(" error: Error performing ") {
+        return store(text);
+    }
     known(text).unwrap_or_else(|| {
         if TYPE_WORDS.iter().any(|word| text.contains(word)) {
             Error::new(ErrorCode::TypeMismatch, messages::sentence(text))
@@ -71,7 +75,7 @@ pub(super) fn execution(text: &str) -> Error {
 /// A defect, unless it is one of the user's errors that DataFusion reports as such.
 pub(super) fn internal(text: &str) -> Error {
     // A nested-loop join that gets no memory at all.
-    if text.contains("left side produced no data to spill") {
+    if text.contains("eft side produced no data to spill") {
         return messages::memory_exhausted("Failed to allocate a first batch of a side for NestedLoopJoin");
     }
     let store = between(text, "No suitable object store found for ", ". ");
