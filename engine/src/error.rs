@@ -103,6 +103,7 @@ error_codes! {
     DiskFull = "S0205", System, Never, "No space is left on a disk.";
     TargetExists = "S0206", User, Never, "The location to write to already holds data.";
     Conflict = "S0207", System, Retry, "Another writer changed the same thing first.";
+    Throttled = "S0208", System, Retry, "A store asks to be called less often, and did so until its client gave up.";
     Evaluation = "S0301", User, Never, "A value could not be computed: division by zero, failed cast, overflow.";
     MemoryExhausted = "S0302", System, Never, "An operator needs more memory than the pool has.";
     Cancelled = "S0303", User, Never, "The job was killed.";
@@ -114,6 +115,7 @@ error_codes! {
     JobNotFound = "S0406", User, Never, "No job of that id.";
     PlanRunaway = "S0408", System, Never, "Adaptive planning of a job did not come to an end.";
     SessionLost = "S0407", Cluster, Retry, "The scheduler does not know the session any more.";
+    ShuffleLost = "S0409", Cluster, Retry, "Rows between two stages of a job were lost or damaged, and the job could not be run again.";
     Internal = "S0900", System, Never, "A defect of Sluice.";
 }
 

@@ -191,6 +191,7 @@ fn runtime_env(role: Role, sluice: &SluiceConfig, stores: Arc<StoreRegistry>) ->
 impl From<&SluiceConfig> for StorageOptions {
     fn from(config: &SluiceConfig) -> Self {
         Self {
+            retries: Some(config.store_retries()),
             s3_endpoint: config.s3_endpoint(),
             s3_region: config.s3_region(),
             s3_access_key_id: config.s3_access_key_id(),

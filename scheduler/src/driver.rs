@@ -1,6 +1,7 @@
 //! The driver role: sessions, catalog and planning for clients on one side, Ballista's scheduler for executors on the
 //! other, in one process and on one port.
 
+mod attendance;
 mod cluster;
 mod driver_tables;
 mod exchanges;

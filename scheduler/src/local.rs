@@ -132,6 +132,12 @@ impl Spawner {
                 return end(child).await;
             }
             cluster.executor_ended(&id).await;
+            // A killed process has removed nothing.
+            if let Err(error) = tokio::fs::remove_dir_all(self.work.join(&id)).await
+                && error.kind() != std::io::ErrorKind::NotFound
+            {
+                tracing::warn!(%error, "a dead executor's folder stays");
+            }
             tokio::time::sleep(RESTART_PAUSE).await;
         }
         tracing::error!(number, "an executor died too often and is not started anew");

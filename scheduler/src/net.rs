@@ -1,8 +1,10 @@
 //! Addresses and ports, with errors that a person can act on.
 
 use std::net::{TcpListener, ToSocketAddrs};
+use std::time::Duration;
 
 use sluice::{Error, ErrorCode, Result};
+use tonic::transport::Endpoint;
 
 /// Host and port of `sluice://host:port` or `host:port`.
 pub(crate) fn split_host_port(url: &str) -> Result<(String, u16)> {
@@ -40,4 +42,15 @@ pub(crate) fn free_port(bind: &str, port: u16) -> Result<u16> {
     address
         .map(|address| address.port())
         .map_err(|error| Error::new(ErrorCode::Storage, "the system gave no port").caused_by(error))
+}
+
+/// A connection that is given up when the other side does not answer for so long, however much it is waited for: a
+/// machine that is gone closes nothing.
+pub(crate) fn patient(endpoint: Endpoint, timeout: Duration) -> Endpoint {
+    endpoint
+        .connect_timeout(timeout)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(timeout / 2)
+        .keep_alive_timeout(timeout)
+        .keep_alive_while_idle(true)
 }

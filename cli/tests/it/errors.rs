@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 
-use crate::support::{MASTERS, Scratch, stderr, stdout};
+use crate::support::{MASTERS, Scratch, SmallDisk, stderr, stdout};
 
 /// Runs one statement and gives its exit code and message.
 fn fail(scratch: &Scratch, master: &str, sql: &str) -> (Option<i32>, String) {
@@ -138,32 +138,12 @@ fn an_executor_without_a_scheduler_says_so() {
     assert!(stderr(&output).contains("error[S0401]"), "{}", stderr(&output));
 }
 
-/// A file system of a few MiB, where the machine lets us mount one.
-struct SmallDisk(String);
-
-impl SmallDisk {
-    fn mount(folder: &str) -> Option<Self> {
-        std::fs::create_dir_all(folder).ok()?;
-        let status = std::process::Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs", folder])
-            .stderr(std::process::Stdio::null())
-            .status();
-        status.is_ok_and(|status| status.success()).then(|| Self(folder.to_string()))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg(&self.0).status();
-    }
-}
-
 #[test]
 fn a_full_disk_is_said_and_nothing_is_left_on_it() {
     for master in MASTERS {
         let scratch = Scratch::new();
         // Without the right to mount there is no small disk to fill.
-        let Some(disk) = SmallDisk::mount(&scratch.path("small")) else {
+        let Some(disk) = SmallDisk::mount(&scratch.path("small"), "4m") else {
             eprintln!("no right to mount a file system: the full disk was not tried");
             return;
         };

@@ -136,8 +136,33 @@ impl Drop for RunningCluster {
 
 /// Ends a process at once, as the kernel does when memory is short.
 pub(crate) fn kill(id: u32) {
-    let status = Command::new("kill").args(["-9", &id.to_string()]).status().unwrap();
+    signal(id, "KILL");
+}
+
+/// Sends a signal to a process.
+pub(crate) fn signal(id: u32, name: &str) {
+    let status = Command::new("kill").args(["-s", name, &id.to_string()]).status().unwrap();
     assert!(status.success());
+}
+
+/// A file system of a few MiB, where the machine lets us mount one.
+pub(crate) struct SmallDisk(pub(crate) String);
+
+impl SmallDisk {
+    pub(crate) fn mount(folder: &str, size: &str) -> Option<Self> {
+        std::fs::create_dir_all(folder).ok()?;
+        let status = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs", folder])
+            .stderr(Stdio::null())
+            .status();
+        status.is_ok_and(|status| status.success()).then(|| Self(folder.to_string()))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
 }
 
 /// Waits until `done`, for a bounded time.

@@ -21,8 +21,15 @@ const FILE_VARIABLE: &str = "SLUICE_CONFIG";
 const VARIABLE_PREFIX: &str = "SLUICE_";
 
 /// Variables with the prefix that are no settings.
-const OTHER_VARIABLES: [&str; 6] =
-    [FILE_VARIABLE, "SLUICE_BIN", "SLUICE_COMMIT", "SLUICE_EXAMPLE_DIR", "SLUICE_LOG", "SLUICE_REGENERATE"];
+const OTHER_VARIABLES: [&str; 7] = [
+    FILE_VARIABLE,
+    "SLUICE_BIN",
+    "SLUICE_CHAOS_SEEDS",
+    "SLUICE_COMMIT",
+    "SLUICE_EXAMPLE_DIR",
+    "SLUICE_LOG",
+    "SLUICE_REGENERATE",
+];
 
 /// The settings of the file and then of the environment, as keys and values, the weakest first.
 ///

@@ -193,7 +193,7 @@ settings! {
         Any, Process,
         "Memory that the operators of a process share before they spill to disk; 0 is no bound.";
     "memory.spill_path": Text memory_spill_path = Default::None, Any, Process,
-        "Folder for spilled rows; the system's folder for temporary files unless set.";
+        "Folder for spilled rows; the system's folder for temporary files unless set, and an executor's work folder on a cluster.";
 
     "execution.partitions": Count execution_partitions = count(0), Any, Session,
         "Partitions of a job's exchanges; 0 chooses from the input's bytes and the cores.";
@@ -228,10 +228,15 @@ settings! {
         "Largest build side of one hash join task; beyond it, joins sort and merge, which can spill.";
     "cluster.shuffle_compression": FullText cluster_shuffle_compression = text("lz4"), Any, Session,
         "How rows are compressed between stages: `none` where executors share a machine, `lz4`, or `zstd` where the network is slow.";
+    "cluster.shuffle_checksums": Bool cluster_shuffle_checksums = bool(true), Any, Process,
+        "Keeps a checksum of every block of rows between stages and compares it before the block is read: a damaged one is made anew instead of giving wrong rows.";
     "cluster.work_dir": Text cluster_work_dir = Default::None, Any, Process,
         "Folder for an executor's shuffle files; a fresh temporary folder unless set.";
     "cluster.session_idle": Duration cluster_session_idle = seconds(3600), Positive, Process,
         "How long a driver keeps a session that nobody uses.";
+
+    "store.retries": Count store_retries = count(10), Any, Process,
+        "How often a request is sent again to a store that fails or asks to slow down, with pauses that grow up to 15 s.";
 
     "s3.endpoint": Text s3_endpoint = Default::None, Any, Process,
         "URL of an S3-compatible store; that of AWS unless set.";

@@ -83,6 +83,7 @@ impl Error {
                 if text.contains("transport error") || text.contains("h2 protocol error") =>
             {
                 error(ErrorCode::Unreachable, "the connection to the scheduler broke")
+                    .hint("is the scheduler running? a statement that was under way has ended, whole or not at all")
             }
             _ => Error::from_task_text(&text),
         };
@@ -197,6 +198,7 @@ mod tests {
         assert_eq!(code(Status::cancelled("")), ErrorCode::Cancelled);
         assert_eq!(code(Status::unimplemented("")), ErrorCode::VersionMismatch);
         assert_eq!(code(Status::unknown("transport error")), ErrorCode::Unreachable);
+        assert!(Error::from_status(Status::unknown("transport error")).hint_text().is_some());
         assert_eq!(code(Status::internal("Divide by zero error")), ErrorCode::Evaluation);
         let text = "Error, decoded message length too large: found 9 bytes, the limit is: 4 bytes";
         let error = Error::from_status(Status::out_of_range(text));

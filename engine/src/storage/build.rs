@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use hdfs_native_object_store::HdfsObjectStoreBuilder;
-use object_store::ObjectStore;
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::client::ClientOptions;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::http::HttpBuilder;
 use object_store::local::LocalFileSystem;
+use object_store::{ObjectStore, RetryConfig};
 use url::{Position, Url};
 
 use super::{StorageOptions, hadoop};
@@ -25,7 +25,7 @@ pub(super) fn build_store(url: &Url, options: &StorageOptions) -> Result<Arc<dyn
         "gs" | "gcs" => gcs(url, options),
         "az" | "abfs" | "abfss" => azure(url, options),
         "hdfs" | "viewfs" => hdfs(url, options),
-        "http" | "https" => http(url),
+        "http" | "https" => http(url, options),
         other => {
             Err(Error::new(ErrorCode::InvalidArgument, format!("no store for the scheme `{other}` of {}", shown(url)))
                 .hint(format!("the schemes are {SCHEMES}; a path without a scheme is a local file")))
@@ -57,8 +57,17 @@ fn host(url: &Url, kind: &str) -> Result<String> {
     }
 }
 
+/// How often, and with which pauses, a request is sent again.
+fn retry(options: &StorageOptions) -> RetryConfig {
+    let mut retry = RetryConfig::default();
+    if let Some(retries) = options.retries {
+        retry.max_retries = usize::try_from(retries).unwrap_or(usize::MAX);
+    }
+    retry
+}
+
 fn s3(url: &Url, options: &StorageOptions) -> Result<Arc<dyn ObjectStore>> {
-    let mut builder = AmazonS3Builder::from_env().with_bucket_name(host(url, "bucket")?);
+    let mut builder = AmazonS3Builder::from_env().with_bucket_name(host(url, "bucket")?).with_retry(retry(options));
     if let Some(endpoint) = &options.s3_endpoint {
         builder = builder.with_endpoint(endpoint);
     }
@@ -86,7 +95,8 @@ fn s3(url: &Url, options: &StorageOptions) -> Result<Arc<dyn ObjectStore>> {
 }
 
 fn gcs(url: &Url, options: &StorageOptions) -> Result<Arc<dyn ObjectStore>> {
-    let mut builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(host(url, "bucket")?);
+    let mut builder =
+        GoogleCloudStorageBuilder::from_env().with_bucket_name(host(url, "bucket")?).with_retry(retry(options));
     if let Some(path) = &options.gcs_service_account_path {
         builder = builder.with_service_account_path(path);
     }
@@ -95,7 +105,7 @@ fn gcs(url: &Url, options: &StorageOptions) -> Result<Arc<dyn ObjectStore>> {
 
 fn azure(url: &Url, options: &StorageOptions) -> Result<Arc<dyn ObjectStore>> {
     host(url, "container")?;
-    let mut builder = MicrosoftAzureBuilder::from_env();
+    let mut builder = MicrosoftAzureBuilder::from_env().with_retry(retry(options));
     if let Some(account) = &options.azure_account {
         builder = builder.with_account(account);
     }
@@ -116,9 +126,13 @@ fn hdfs(url: &Url, options: &StorageOptions) -> Result<Arc<dyn ObjectStore>> {
     Ok(Arc::new(builder.build().map_err(|error| refused(url, "set sluice.hdfs.config_dir", error))?))
 }
 
-fn http(url: &Url) -> Result<Arc<dyn ObjectStore>> {
+fn http(url: &Url, options: &StorageOptions) -> Result<Arc<dyn ObjectStore>> {
     host(url, "server")?;
     let client = ClientOptions::new().with_allow_http(true);
-    let built = HttpBuilder::new().with_url(&url[..Position::BeforePath]).with_client_options(client).build();
+    let built = HttpBuilder::new()
+        .with_url(&url[..Position::BeforePath])
+        .with_client_options(client)
+        .with_retry(retry(options))
+        .build();
     Ok(Arc::new(built.map_err(|error| refused(url, "check the server's name", error))?))
 }

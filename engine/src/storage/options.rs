@@ -6,6 +6,8 @@ use std::fmt;
 /// `GOOGLE_…`, `AZURE_…`, `HADOOP_CONF_DIR`).
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct StorageOptions {
+    /// How often a request is sent again; the store clients' own default unless set. HDFS has its own.
+    pub retries: Option<u64>,
     /// URL of an S3-compatible server, `http://127.0.0.1:9000` for instance.
     pub s3_endpoint: Option<String>,
     /// Region of the buckets.
@@ -34,6 +36,7 @@ impl fmt::Debug for StorageOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hidden = |secret: &Option<String>| secret.as_ref().map(|_| "***");
         f.debug_struct("StorageOptions")
+            .field("retries", &self.retries)
             .field("s3_endpoint", &self.s3_endpoint)
             .field("s3_region", &self.s3_region)
             .field("s3_access_key_id", &self.s3_access_key_id)

@@ -1,7 +1,7 @@
 //! Ballista's scheduler inside the driver: submission without a network hop, executors as they come and go.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ballista_core::JobId;
 use ballista_core::serde::BallistaLogicalExtensionCodec;
@@ -20,15 +20,20 @@ use sluice::profile::EngineProfile;
 use sluice::{Error, ErrorCode, Result};
 use tokio::sync::{broadcast, mpsc};
 
+use super::attendance::{Attendance, Believed};
 use super::placement::LargestFirst;
 use crate::codec::SluicePhysicalCodec;
 use crate::executor::job_session_config;
+use crate::net::patient;
 
 /// Ballista's server with our plan messages.
 pub(crate) type Server = SchedulerServer<LogicalPlanNode, PhysicalPlanNode>;
 
 /// How many removals a slow reader may lag behind before it sees only the newest.
 const REMOVALS_KEPT: usize = 64;
+/// What the driver may take beyond the timeout to remove a silent executor: it looks every second, whole seconds count, and
+/// one that is removed is told so.
+const SETTLE_MARGIN: Duration = Duration::from_secs(5);
 /// Statuses of one job that may wait; a job has a handful.
 const STATUSES_KEPT: usize = 16;
 
@@ -37,7 +42,9 @@ pub(crate) struct Cluster {
     server: Server,
     job_state: Arc<dyn JobState>,
     removals: broadcast::Sender<String>,
+    attendance: Arc<Attendance>,
     start_timeout: Duration,
+    executor_timeout: Duration,
 }
 
 impl Cluster {
@@ -45,7 +52,8 @@ impl Cluster {
     pub(crate) async fn start(profile: &Arc<EngineProfile>, bind: &str, host: &str, port: u16) -> Result<Self> {
         let settings = profile.sluice_config();
         let message_limit = u32::try_from(settings.cluster_message_limit_bytes()).unwrap_or(u32::MAX);
-        let timeout_seconds = settings.cluster_executor_timeout().as_secs().max(1);
+        let timeout = settings.cluster_executor_timeout();
+        let timeout_seconds = timeout.as_secs().max(1);
         let producing = Arc::clone(profile);
         let building = Arc::clone(profile);
         let config = Arc::new(SchedulerConfig {
@@ -63,6 +71,7 @@ impl Cluster {
             expire_dead_executor_interval_seconds: 1,
             no_executors_grace_period_seconds: timeout_seconds,
             override_config_producer: Some(Arc::new(move || job_session_config(&producing))),
+            override_create_grpc_client_endpoint: Some(Arc::new(move |endpoint| Ok(patient(endpoint, timeout)))),
             override_session_builder: Some(Arc::new(move |config: SessionConfig| Ok(building.bare_state(config)))),
             override_logical_codec: Some(Arc::new(BallistaLogicalExtensionCodec::default())),
             override_physical_codec: Some(Arc::new(SluicePhysicalCodec::new(profile.partitioners()))),
@@ -74,15 +83,19 @@ impl Cluster {
         let (removals, _) = broadcast::channel(REMOVALS_KEPT);
         let mut events = server.cluster_state_events().await.map_err(internal)?;
         let sender = removals.clone();
+        let attendance = Arc::new(Attendance::default());
+        let present = Arc::clone(&attendance);
         tokio::spawn(async move {
             while let Some(event) = events.next().await {
                 if let ClusterStateEvent::RemovedExecutor { executor_id } = event {
+                    present.forget(&executor_id);
                     // Fails only while no job runs, and then nobody needs to know.
                     let _ = sender.send(executor_id);
                 }
             }
         });
-        Ok(Self { server, job_state, removals, start_timeout: settings.cluster_start_timeout() })
+        let start_timeout = settings.cluster_start_timeout();
+        Ok(Self { server, job_state, removals, attendance, start_timeout, executor_timeout: timeout })
     }
 
     /// The service that executors register with.
@@ -93,6 +106,41 @@ impl Cluster {
     /// Ids of executors as they are removed.
     pub(crate) fn removals(&self) -> broadcast::Receiver<String> {
         self.removals.subscribe()
+    }
+
+    /// What the executors say they work on.
+    pub(crate) fn attendance(&self) -> &Attendance {
+        &self.attendance
+    }
+
+    /// How long an executor may be silent.
+    pub(crate) fn executor_timeout(&self) -> Duration {
+        self.executor_timeout
+    }
+
+    /// Whether tasks of other jobs run.
+    pub(crate) async fn others_run(&self, id: &JobId) -> bool {
+        for (job, info) in self.server.state.task_manager.get_running_job_cache().iter() {
+            if job != id && Believed::read(&*info.execution_graph.read().await).any_runs() {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Waits until every executor has said that it lives, or was removed for its silence: a job that is started again at
+    /// once would meet those that are gone and not missed yet.
+    pub(crate) async fn settle(&self) {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let deadline = tokio::time::Instant::now() + self.executor_timeout + SETTLE_MARGIN;
+        while tokio::time::Instant::now() < deadline {
+            let states = self.server.state.executor_manager.get_executors_state().await.unwrap_or_default();
+            // A heartbeat's time is in whole seconds, so that of the same second may be older.
+            if states.iter().all(|(_, beat, _)| beat.is_some_and(|beat| beat.as_secs() > since)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// The executors that answer.

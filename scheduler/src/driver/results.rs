@@ -1,27 +1,37 @@
 //! Rows from the executors' disks to the driver, a partition at a time and never all at once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ballista_core::client::BallistaClient;
+use ballista_core::extension::BallistaConfigGrpcEndpoint;
 use ballista_core::serde::protobuf::PartitionLocation;
 use dashmap::DashMap;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use sluice::{Error, ErrorCode, Result};
+
+use crate::net::patient;
 
 /// Tries of one fetch on a broken connection, and the pause between them.
 const FETCH_RETRIES: u8 = 2;
 const FETCH_RETRY_PAUSE_MS: u64 = 200;
 
 /// Connections to the executors, one each, kept for the next job.
-#[derive(Default)]
 pub(crate) struct ResultReader {
     clients: DashMap<(String, u16), BallistaClient>,
+    timeout: Duration,
 }
 
 impl ResultReader {
+    /// Gives an executor up that is silent for `timeout` while its rows are waited for.
+    pub(crate) fn new(timeout: Duration) -> Self {
+        Self { clients: DashMap::new(), timeout }
+    }
+
     /// The rows of one partition of a job's last stage.
     pub(crate) async fn open(
         &self,
@@ -55,12 +65,14 @@ impl ResultReader {
         if let Some(client) = self.clients.get(address) {
             return Ok(client.clone());
         }
+        let timeout = self.timeout;
+        let endpoint = BallistaConfigGrpcEndpoint::new(Arc::new(move |endpoint| Ok(patient(endpoint, timeout))));
         let client = BallistaClient::try_new(
             &address.0,
             address.1,
             message_limit_bytes,
             false,
-            None,
+            Some(Arc::new(endpoint)),
             FETCH_RETRIES,
             FETCH_RETRY_PAUSE_MS,
             0,
@@ -74,7 +86,15 @@ impl ResultReader {
 }
 
 fn lost(address: &(String, u16), error: ballista_core::error::BallistaError) -> Error {
-    Error::new(ErrorCode::ExecutorLost, format!("the rows on executor {}:{} cannot be read", address.0, address.1))
+    let code = if error.to_string().contains("is damaged") { ErrorCode::ShuffleLost } else { ErrorCode::ExecutorLost };
+    Error::new(code, format!("the rows on executor {}:{} cannot be read", address.0, address.1))
+        .hint("run the statement again")
+        .caused_by(error)
+}
+
+/// An error of the rows that come from an executor.
+pub(crate) fn lost_while_read(error: DataFusionError) -> Error {
+    Error::new(ErrorCode::ExecutorLost, "an executor died while its rows were read")
         .hint("run the statement again")
         .caused_by(error)
 }
@@ -99,5 +119,5 @@ pub(crate) fn conform(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBa
     let options = datafusion::arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     columns
         .and_then(|columns| RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options))
-        .map_err(|error| Error::from(datafusion::error::DataFusionError::from(error)))
+        .map_err(|error| Error::from(DataFusionError::from(error)))
 }

@@ -1,12 +1,12 @@
 //! Runs a plan on the cluster: chooses partitions, submits, follows, starts again after a lost executor, and streams
 //! the rows.
 //!
-//! A job that loses an executor is started again as a whole. Ballista's adaptive planner forgets the outputs of stages
+//! A job that loses an executor, or rows between two stages, is started again as a whole. Ballista's adaptive planner forgets the outputs of stages
 //! that have ended, so it cannot make lost ones anew; and since rows are read only after a job's success, and writes
 //! are committed only by the driver, nobody sees that it ran twice.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use ballista_core::JobId;
@@ -28,10 +28,11 @@ use sluice::stream::{self, RowSink};
 use sluice::{Error, ErrorCode, Result};
 use tokio::sync::broadcast::error::RecvError;
 
+use super::attendance::{Believed, Watch};
 use super::cluster::Cluster;
 use super::jobs::Job;
 use super::results::{ResultReader, conform};
-use super::{driver_tables, explain, partitions, progress, scalar_subqueries};
+use super::{driver_tables, explain, partitions, progress, results, scalar_subqueries};
 use crate::boundary::BoundaryPlanner;
 use crate::executor::job_session_config;
 
@@ -48,6 +49,9 @@ const LARGEST_HELD_SIDE_BYTES: u64 = 4 << 20;
 
 /// What a partition may count on then, whatever the executors' pools.
 const LITTLE_MEMORY_BYTES: usize = 32 << 20;
+
+/// What passes when the job is run again.
+const LOSSES: [ErrorCode; 2] = [ErrorCode::ExecutorLost, ErrorCode::ShuffleLost];
 
 /// Which joins an attempt may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,11 +153,15 @@ impl ClusterRunner {
                 return Ok(None);
             }
             lost += 1;
-            let again = error.code() == ErrorCode::ExecutorLost && sink.sent_rows() == 0;
+            let again = LOSSES.contains(&error.code()) && sink.sent_rows() == 0;
             if !again || lost >= attempts {
                 return Err(error);
             }
             tracing::warn!(job = self.job.id(), attempt, %error, "starting the job again");
+            tokio::select! {
+                () = self.cluster.settle() => {}
+                () = self.job.killed() => return Err(killed()),
+            }
         }
         Err(Error::new(ErrorCode::Internal, "the job was not started"))
     }
@@ -179,6 +187,7 @@ impl ClusterRunner {
         let (id, mut statuses) = self.cluster.submit(self.job.name(), context, plan).await?;
         let run = RunGuard { cluster: Arc::clone(&self.cluster), id: Some(id.clone()) };
         let mut tick = tokio::time::interval(PROGRESS_INTERVAL);
+        let mut watch = Watch::new(self.cluster.executor_timeout());
         let mut stages = Vec::new();
         let locations = loop {
             tokio::select! {
@@ -193,6 +202,7 @@ impl ClusterRunner {
                     self.job.note_skew(scope.take_notes());
                     self.note_progress(&id, &mut stages).await;
                     check_stages(&stages, empty_stages_at_most)?;
+                    self.check_tasks(&id, &mut watch).await?;
                 }
                 () = self.job.killed() => return Err(killed()),
             }
@@ -221,6 +231,14 @@ impl ClusterRunner {
             .hint("look at the executor's log for the cause; the job may have used more memory than the machine has"))
     }
 
+    /// An error where a task is waited for that nobody works on.
+    async fn check_tasks(&self, id: &JobId, watch: &mut Watch) -> Result<()> {
+        // A job that is not planned yet has no tasks.
+        let Some(believed) = self.cluster.with_graph(id, Believed::read).await else { return Ok(()) };
+        let others_run = !believed.any_runs() && self.cluster.others_run(id).await;
+        watch.check(id, &believed, self.cluster.attendance(), others_run, Instant::now())
+    }
+
     /// Tells the job's clients how far it is, and brings its stages up to date.
     async fn note_progress(&self, id: &JobId, stages: &mut Vec<StageInfo>) {
         let read = self.cluster.with_graph(id, |graph| progress::read(graph, stages)).await;
@@ -235,7 +253,10 @@ impl ClusterRunner {
             if location.partition_stats.as_ref().is_some_and(|stats| stats.num_rows == 0) {
                 continue;
             }
-            let mut rows = self.reader.open(location, limit).await?;
+            let mut rows = tokio::select! {
+                rows = self.reader.open(location, limit) => rows?,
+                () = self.job.killed() => return Err(killed()),
+            };
             loop {
                 let batch = tokio::select! {
                     batch = rows.next() => batch,
@@ -244,9 +265,7 @@ impl ClusterRunner {
                 match batch {
                     Some(Ok(batch)) => sink.send(conform(batch, schema)?).await,
                     Some(Err(error)) => {
-                        return Err(Error::new(ErrorCode::ExecutorLost, "an executor died while its rows were read")
-                            .hint("run the statement again")
-                            .caused_by(error));
+                        return Err(results::lost_while_read(error));
                     }
                     None => break,
                 }

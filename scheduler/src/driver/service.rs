@@ -46,7 +46,8 @@ impl DriverService {
         jobs: Arc<JobRegistry>,
         cluster: Arc<Cluster>,
     ) -> Self {
-        Self { profile, sessions, jobs, cluster, reader: Arc::default() }
+        let reader = Arc::new(ResultReader::new(cluster.executor_timeout()));
+        Self { profile, sessions, jobs, cluster, reader }
     }
 
     async fn start(&self, request: proto::ExecuteRequest) -> Result<Replies> {
@@ -288,6 +289,18 @@ impl JobService for DriverService {
     async fn kill_job(&self, request: Request<proto::KillJobRequest>) -> Result<Response<proto::KillJobReply>, Status> {
         let was_running = self.jobs.get(&request.into_inner().job_id)?.kill();
         Ok(Response::new(proto::KillJobReply { was_running }))
+    }
+
+    async fn report_tasks(
+        &self,
+        request: Request<proto::ReportTasksRequest>,
+    ) -> Result<Response<proto::ReportTasksReply>, Status> {
+        let request = request.into_inner();
+        let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        let tasks = request.tasks.into_iter();
+        let tasks = tasks.map(|task| (task.job_id, number(task.stage_id), number(task.task_id))).collect();
+        self.cluster.attendance().note(request.executor_id, tasks);
+        Ok(Response::new(proto::ReportTasksReply {}))
     }
 
     async fn cluster_info(

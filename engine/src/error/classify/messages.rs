@@ -197,6 +197,17 @@ pub(super) fn access_denied(path: Option<&str>) -> Error {
     Error::new(ErrorCode::AccessDenied, message).hint("look at the permissions and at the credentials of the store")
 }
 
+/// A store that asks for patience; its client has had some already.
+pub(super) fn throttled(text: &str) -> Error {
+    let times = super::text::between(text, "after ", " retries").and_then(|times| times.parse::<u32>().ok());
+    let message = match times {
+        Some(times) => format!("the store asks to be called less often, also after {times} retries"),
+        None => "the store asks to be called less often".to_string(),
+    };
+    Error::new(ErrorCode::Throttled, message)
+        .hint("run the statement later, with fewer cores, or with a higher sluice.store.retries")
+}
+
 pub(super) fn internal(text: &str) -> Error {
     Error::new(ErrorCode::Internal, sentence(text)).hint("this is a defect: please report it with the statement")
 }

@@ -335,6 +335,12 @@ fn displayed_text_is_read_as_well() {
             ErrorCode::Evaluation,
         ),
         ("Resources exhausted: Failed to allocate additional 1 B for sort", ErrorCode::MemoryExhausted),
+        ("Internal error: Left side produced no data to spill", ErrorCode::MemoryExhausted),
+        (
+            "Execution error: Generic HTTP error: Error performing GET http://h/f in 4ms, after 3 retries, max_retries: 3, \
+             retry_timeout: 180s  - Server returned non-2xx status code: 503 Service Unavailable: ",
+            ErrorCode::Throttled,
+        ),
         ("Error during planning: table 'a.b.c' not found", ErrorCode::TableNotFound),
         ("Schema error: No field named x. Valid fields are t.a, t.b.", ErrorCode::ColumnNotFound),
         ("This feature is not implemented: x", ErrorCode::Unsupported),

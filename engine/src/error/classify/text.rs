@@ -59,6 +59,10 @@ pub(super) fn plan(text: &str) -> Error {
 
 /// An error of a running function or operator.
 pub(super) fn execution(text: &str) -> Error {
+    // A reader of text files gives its store's error as words.
+    if text.contains("Generic ") && text.contains(" error: Error performing ") {
+        return store(text);
+    }
     known(text).unwrap_or_else(|| {
         if TYPE_WORDS.iter().any(|word| text.contains(word)) {
             Error::new(ErrorCode::TypeMismatch, messages::sentence(text))
@@ -70,6 +74,10 @@ pub(super) fn execution(text: &str) -> Error {
 
 /// A defect, unless it is one of the user's errors that DataFusion reports as such.
 pub(super) fn internal(text: &str) -> Error {
+    // A nested-loop join that gets no memory at all.
+    if text.contains("eft side produced no data to spill") {
+        return messages::memory_exhausted("Failed to allocate a first batch of a side for NestedLoopJoin");
+    }
     let store = between(text, "No suitable object store found for ", ". ");
     match store {
         Some(url) => Error::new(ErrorCode::Unsupported, format!("no store is known for \"{url}\"")),
@@ -118,8 +126,13 @@ pub(super) fn store(text: &str) -> Error {
         "Permission denied",
         "ExpiredToken",
     ];
+    const THROTTLED: [&str; 5] =
+        ["429 Too Many Requests", "503 Service Unavailable", "503 Slow Down", "SlowDown", "RequestLimitExceeded"];
     if DENIED.iter().any(|word| text.contains(word)) {
         return messages::access_denied(None);
+    }
+    if THROTTLED.iter().any(|word| text.contains(word)) {
+        return messages::throttled(text);
     }
     let connects = ["error sending request", "onnection refused", "dns error", "timed out"];
     let error = Error::new(ErrorCode::Storage, messages::sentence(text));
