@@ -1,6 +1,7 @@
 //! Physical optimiser rules of Sluice's own: the order of joins, which side of a join is held in memory, and how filters
 //! are evaluated.
 
+mod confined;
 mod conjunction;
 mod constants;
 mod estimate;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 
+pub(crate) use self::confined::ConfinedExec;
 use self::conjunction::Conjunctions;
 use self::constants::ForgetConstants;
 pub(crate) use self::constants::ForgetConstantsExec;

@@ -7,25 +7,18 @@
 //! which merges groups of all partitions anyway. (Input that repeats no keys at all does not come so far: DataFusion passes
 //! it on without grouping it once it has seen a hundred thousand rows of it.)
 //!
-//! DataFusion's operator does so itself when memory is short, so all that it needs is a memory pool of that size. What it
-//! reads from must not be in that pool.
+//! DataFusion's operator does so itself when memory is short, so all that it needs is a memory pool of that size.
 
-use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
+use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
-use datafusion::common::{DataFusionError, Result, internal_err};
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
-use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
-use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
-use datafusion::physical_plan::metrics::MetricsSet;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, InputOrderMode, PlanProperties};
+use datafusion::physical_plan::{ExecutionPlan, InputOrderMode};
+
+use super::confined::ConfinedExec;
 
 /// What the groups of a partition may take: a good part of a core's share of today's caches.
 const TABLE_BYTES: usize = 8 << 20;
@@ -42,7 +35,7 @@ impl PhysicalOptimizerRule for PartialGroups {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
         plan.transform_up(|node| match node.downcast_ref::<AggregateExec>() {
             Some(aggregate) if is_bounded(aggregate) => {
-                Ok(Transformed::yes(Arc::new(PartialGroupsExec::over(&node)?) as Arc<dyn ExecutionPlan>))
+                Ok(Transformed::yes(Arc::new(ConfinedExec::over(&node, TABLE_BYTES)?) as Arc<dyn ExecutionPlan>))
             }
             _ => Ok(Transformed::no(node)),
         })
@@ -70,184 +63,4 @@ fn is_bounded(aggregate: &AggregateExec) -> bool {
                 && SMALL_STATES.contains(&function.fun().name())
                 && function.field().data_type().is_primitive()
         })
-}
-
-/// A partial aggregation in a pool of its own size.
-#[derive(Debug)]
-struct PartialGroupsExec {
-    /// The aggregation, over [`Outside`].
-    aggregate: Arc<dyn ExecutionPlan>,
-    input: Arc<dyn ExecutionPlan>,
-}
-
-impl PartialGroupsExec {
-    fn over(aggregate: &Arc<dyn ExecutionPlan>) -> Result<Self> {
-        let children = aggregate.children();
-        let [input] = children.as_slice() else { return internal_err!("an aggregation has one input") };
-        let input = Arc::clone(input);
-        let outside = Arc::new(Outside { input: Arc::clone(&input) });
-        Ok(Self { aggregate: replace_children_if_necessary(Arc::clone(aggregate), vec![outside])?, input })
-    }
-}
-
-impl DisplayAs for PartialGroupsExec {
-    fn fmt_as(&self, format: DisplayFormatType, formatter: &mut fmt::Formatter) -> fmt::Result {
-        self.aggregate.fmt_as(format, formatter)
-    }
-}
-
-impl ExecutionPlan for PartialGroupsExec {
-    fn name(&self) -> &str {
-        "PartialGroupsExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.aggregate.properties()
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        self.aggregate.apply_expressions(f)
-    }
-
-    fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        match (children.pop(), children.is_empty()) {
-            (Some(input), true) => {
-                let outside = Arc::new(Outside { input: Arc::clone(&input) });
-                let aggregate = replace_children_if_necessary(Arc::clone(&self.aggregate), vec![outside])?;
-                Ok(Arc::new(Self { aggregate, input }))
-            }
-            _ => internal_err!("PartialGroupsExec has one input"),
-        }
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let whole = Arc::clone(&context.runtime_env().memory_pool);
-        let pool = Arc::new(TablePool { whole, used: AtomicUsize::new(0) });
-        let runtime = Arc::new(RuntimeEnv { memory_pool: pool, ..context.runtime_env().as_ref().clone() });
-        let config = context.session_config().clone().with_extension(Arc::new(OutsideContext(Arc::clone(&context))));
-        let inside = TaskContext::new(
-            context.task_id(),
-            context.session_id(),
-            config,
-            context.scalar_functions().clone(),
-            context.higher_order_functions().clone(),
-            context.aggregate_functions().clone(),
-            context.window_functions().clone(),
-            runtime,
-        );
-        self.aggregate.execute(partition, Arc::new(inside))
-    }
-
-    fn metrics(&self) -> Option<MetricsSet> {
-        self.aggregate.metrics()
-    }
-}
-
-/// The context that the input runs in.
-struct OutsideContext(Arc<TaskContext>);
-
-/// The aggregation's input, which runs in the pool of everything else.
-#[derive(Debug)]
-struct Outside {
-    input: Arc<dyn ExecutionPlan>,
-}
-
-impl DisplayAs for Outside {
-    fn fmt_as(&self, _: DisplayFormatType, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str("Outside")
-    }
-}
-
-impl ExecutionPlan for Outside {
-    fn name(&self) -> &str {
-        "Outside"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
-    }
-
-    /// None: the node above shows the input as its own.
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        Vec::new()
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(self)
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        match context.session_config().get_extension::<OutsideContext>() {
-            Some(outside) => self.input.execute(partition, Arc::clone(&outside.0)),
-            None => internal_err!("the input of a partial aggregation runs below it"),
-        }
-    }
-}
-
-/// A part of another pool: what it gives out is the other's, and no more than [`TABLE_BYTES`].
-#[derive(Debug)]
-struct TablePool {
-    whole: Arc<dyn MemoryPool>,
-    used: AtomicUsize,
-}
-
-impl fmt::Display for TablePool {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.whole.fmt(formatter)
-    }
-}
-
-impl MemoryPool for TablePool {
-    fn name(&self) -> &str {
-        "partial_groups"
-    }
-
-    fn register(&self, consumer: &MemoryConsumer) {
-        self.whole.register(consumer);
-    }
-
-    fn unregister(&self, consumer: &MemoryConsumer) {
-        self.whole.unregister(consumer);
-    }
-
-    fn grow(&self, reservation: &MemoryReservation, additional: usize) {
-        self.whole.grow(reservation, additional);
-        self.used.fetch_add(additional, Ordering::Relaxed);
-    }
-
-    fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
-        self.whole.shrink(reservation, shrink);
-        self.used.fetch_sub(shrink, Ordering::Relaxed);
-    }
-
-    fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
-        if self.used.load(Ordering::Relaxed) + additional > TABLE_BYTES {
-            return Err(DataFusionError::ResourcesExhausted("the groups take more than the caches hold".to_owned()));
-        }
-        self.whole.try_grow(reservation, additional)?;
-        self.used.fetch_add(additional, Ordering::Relaxed);
-        Ok(())
-    }
-
-    fn reserved(&self) -> usize {
-        self.used.load(Ordering::Relaxed)
-    }
-
-    fn memory_limit(&self) -> MemoryLimit {
-        MemoryLimit::Finite(TABLE_BYTES)
-    }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use datafusion::common::config::{ConfigNonZeroUsize, ConfigOptions};
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result, internal_err};
 use datafusion::execution::memory_pool::{MemoryLimit, MemoryPool};
 use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
@@ -17,6 +17,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::metrics::MetricsSet;
+use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties, execute_stream,
@@ -24,6 +25,7 @@ use datafusion::physical_plan::{
 use datafusion::physical_planner::PhysicalPlanner;
 use futures::StreamExt;
 
+use crate::optimize::ConfinedExec;
 use crate::stream;
 
 /// What a partition needs for its sorts, and for what runs beside them.
@@ -32,6 +34,8 @@ const PARTITION_BYTES: usize = 48 << 20;
 const SHARES_OF_A_PARTITION: usize = 64;
 const MIN_RESERVATION: usize = 512 << 10;
 const SMALL_BATCH_ROWS: usize = 2048;
+/// The share of the pool that goes to sorts; the rest is for the rows that joins hold of one key, for groups and for exchanges.
+const FOR_SORTS: f64 = 0.6;
 /// With one partition, DataFusion plans no sort-merge join.
 const MIN_PARTITIONS: usize = 2;
 /// How long the pool may take to get back what the first plan held.
@@ -120,6 +124,7 @@ impl Again {
     async fn run(&self, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let state = without_hash_joins(&self.state, self.pool_bytes);
         let plan = self.planner.create_physical_plan(&self.logical, &state).await?;
+        let plan = share_among_sorts(plan, self.pool_bytes)?;
         let plan = self.plan.get_or_init(|| plan);
         let context = TaskContext::new(
             context.task_id(),
@@ -133,6 +138,24 @@ impl Again {
         );
         execute_stream(Arc::clone(plan), Arc::new(context))
     }
+}
+
+/// Gives each sort a part of the pool. A sort that merges its files takes as much as it can get, and others that have yet to
+/// begin would find nothing left.
+fn share_among_sorts(plan: Arc<dyn ExecutionPlan>, pool_bytes: usize) -> Result<Arc<dyn ExecutionPlan>> {
+    let is_sort =
+        |node: &Arc<dyn ExecutionPlan>| node.downcast_ref::<SortExec>().is_some_and(|sort| sort.fetch().is_none());
+    let mut sorts = 0;
+    plan.apply(|node| {
+        sorts += if is_sort(node) { node.output_partitioning().partition_count() } else { 0 };
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    let part = (pool_bytes as f64 * FOR_SORTS / sorts.max(1) as f64) as usize;
+    plan.transform_up(|node| match is_sort(&node) {
+        true => Ok(Transformed::yes(Arc::new(ConfinedExec::over(&node, part)?) as Arc<dyn ExecutionPlan>)),
+        false => Ok(Transformed::no(node)),
+    })
+    .data()
 }
 
 /// Waits until the pool has what a plan that was given up held, but not for ever: others may be using it.
