@@ -198,7 +198,7 @@ fn connections_are_cut(numbers: &Numbers, dice: &mut Dice) {
     cluster.await_executors(2);
     let first = dice.below(2);
     for (number, target) in [0, dice.below(3)].into_iter().enumerate() {
-        let how = if (number + first) % 2 == 0 { Cut::Closed } else { Cut::Silent };
+        let how = if (number + first).is_multiple_of(2) { Cut::Closed } else { Cut::Silent };
         let statement = Statement::any(numbers, dice);
         let client = Client::start(&cluster, &statement.sql);
         cluster.await_job();
