@@ -76,11 +76,12 @@ fn sums_path(path: &Path) -> PathBuf {
 /// The ranges of a file that are read by themselves: its head and each partition, or the whole.
 fn blocks(path: &Path) -> io::Result<Vec<std::ops::Range<u64>>> {
     if !is_sort_shuffle_output(path) {
-        return Ok(vec![0..std::fs::metadata(path)?.len()]);
+        return Ok(std::iter::once(0..std::fs::metadata(path)?.len()).collect());
     }
     let index = ShuffleIndex::read_from_file(&get_index_path(path)).map_err(io::Error::other)?;
     let offset = |at: i64| u64::try_from(at).map_err(|_| damaged("its index is no index"));
-    let mut blocks = vec![0..offset(index.header_end_offset())?];
+    let mut blocks = Vec::with_capacity(index.partition_count() + 1);
+    blocks.push(0..offset(index.header_end_offset())?);
     for partition in 0..index.partition_count() {
         let (start, end) = index.get_partition_range(partition);
         blocks.push(offset(start)?..offset(end)?);

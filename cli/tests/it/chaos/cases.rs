@@ -186,7 +186,8 @@ pub(super) fn damage(file: &Path, dice: &mut Dice) {
     }
 }
 
-/// Everything that goes to the driver, then everything that goes to one executor.
+/// Everything that goes to the driver, for so short a time that no process is missed and only messages are lost; then
+/// everything that goes to any process, for any time.
 fn connections_are_cut(numbers: &Numbers, dice: &mut Dice) {
     let mut cluster = Cluster::parts(numbers, 0, "127.0.0.2");
     let mut proxies = vec![vec![Proxy::start("127.0.0.2", cluster.port())]];
@@ -196,8 +197,8 @@ fn connections_are_cut(numbers: &Numbers, dice: &mut Dice) {
     }
     cluster.await_executors(2);
     let first = dice.below(2);
-    for (number, target) in [0, 1 + dice.below(2)].into_iter().enumerate() {
-        let how = if (number + first) % 2 == 0 { Cut::Closed } else { Cut::Silent };
+    for (number, target) in [0, dice.below(3)].into_iter().enumerate() {
+        let how = if (number + first).is_multiple_of(2) { Cut::Closed } else { Cut::Silent };
         let statement = Statement::any(numbers, dice);
         let client = Client::start(&cluster, &statement.sql);
         cluster.await_job();
@@ -205,8 +206,7 @@ fn connections_are_cut(numbers: &Numbers, dice: &mut Dice) {
         for proxy in &proxies[target] {
             proxy.cut(how);
         }
-        // Shorter and longer than the limit.
-        sleep(Duration::from_millis(2000) + dice.pause(6000));
+        sleep(Duration::from_millis(2000) + dice.pause(if number == 0 { 1500 } else { 8000 }));
         for proxy in &proxies[target] {
             proxy.heal();
         }
