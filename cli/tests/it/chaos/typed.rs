@@ -48,14 +48,19 @@ fn errors_of_tasks_are_told_apart_and_treated_apart() {
 
     // A damaged block: the cluster's fault, and the same statement succeeds.
     let statement = Statement::aggregate(&numbers);
-    let client = Client::start(&cluster, &statement.sql);
-    let mut written = Vec::new();
-    wait_until("rows between stages", || {
-        written = cluster.executors().iter().flat_map(Executor::finished_rows).collect();
-        !written.is_empty()
-    });
-    written.iter().for_each(|file| damage(file, &mut Dice::new(1)));
-    let lost = client.wait();
+    let damaged = || {
+        let client = Client::start(&cluster, &statement.sql);
+        let mut written = Vec::new();
+        wait_until("rows between stages", || {
+            written = cluster.executors().iter().flat_map(Executor::finished_rows).collect();
+            !written.is_empty()
+        });
+        written.iter().for_each(|file| damage(file, &mut Dice::new(1)));
+        client.wait()
+    };
+    // Rows may have been read before they are damaged.
+    let mut outcomes = std::iter::repeat_with(damaged).take(20);
+    let lost = outcomes.find(|outcome| outcome.exit != Some(0)).expect("damage that is seen");
     lost.assert_error(&["S0409"], &statement.sql);
     assert!(lost.stderr.contains("damaged"), "{}", lost.stderr);
     statement.succeeds(&cluster);
