@@ -17,6 +17,9 @@ use sluice::{Error, ErrorCode, Result};
 /// A job that no task of works, while executors are there and nobody else's tasks hold them, is stuck after so long.
 const STALL: Duration = Duration::from_secs(30);
 
+/// Before that, the scheduler is asked so often to look for tasks to start.
+const NUDGE: Duration = Duration::from_secs(1);
+
 /// Stage and task.
 type TaskName = (usize, usize);
 
@@ -90,16 +93,17 @@ pub(crate) struct Watch {
     missed: HashMap<TaskName, Instant>,
     ended: usize,
     idle_since: Option<Instant>,
+    nudged: Instant,
 }
 
 impl Watch {
     /// A task may go unmentioned for `grace`: it may have ended, and its outcome be on the way.
     pub(crate) fn new(grace: Duration) -> Self {
-        Self { grace, missed: HashMap::new(), ended: 0, idle_since: None }
+        Self { grace, missed: HashMap::new(), ended: 0, idle_since: None, nudged: Instant::now() }
     }
 
     /// An error where a task of the job is lost, or where the job stands still although nothing holds it. `others_run`
-    /// tells whether tasks of other jobs run.
+    /// tells whether tasks of other jobs run. Gives whether the scheduler should look for tasks to start.
     pub(crate) fn check(
         &mut self,
         job: &JobId,
@@ -107,7 +111,7 @@ impl Watch {
         attendance: &Attendance,
         others_run: bool,
         now: Instant,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let mut missed = HashMap::new();
         for (task, executor) in &believed.running {
             let first = self.missed.get(task).copied();
@@ -133,12 +137,16 @@ impl Watch {
         self.ended = believed.ended;
         let since = if moves { None } else { Some(self.idle_since.unwrap_or(now)) };
         self.idle_since = since;
+        let nudge = since.is_some_and(|since| now.duration_since(since.max(self.nudged)) > NUDGE);
+        if nudge {
+            self.nudged = now;
+        }
         match since {
             Some(since) if now.duration_since(since) > STALL => {
                 Err(Error::new(ErrorCode::ExecutorLost, "no part of the job was started any more")
                     .hint("run the statement again; if it happens again, please report it with the statement"))
             }
-            _ => Ok(()),
+            _ => Ok(nudge),
         }
     }
 }
@@ -199,6 +207,8 @@ mod tests {
             let mut watch = Watch::new(GRACE);
             let idle = Believed::default();
             assert!(watch.check(&job, &idle, &attendance, others, start).is_ok());
+            let soon = start + NUDGE + Duration::from_secs(1);
+            assert_eq!(watch.check(&job, &idle, &attendance, others, soon).ok(), Some(stuck));
             let outcome = watch.check(&job, &idle, &attendance, others, start + STALL + Duration::from_secs(1));
             assert_eq!(outcome.is_err(), stuck);
         }

@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ballista_core::JobId;
 use ballista_core::serde::BallistaLogicalExtensionCodec;
-use ballista_core::serde::protobuf::{ExecutorStoppedParams, JobStatus, scheduler_grpc_server::SchedulerGrpc};
+use ballista_core::serde::protobuf::{
+    ExecutorStoppedParams, JobStatus, UpdateTaskStatusParams, scheduler_grpc_server::SchedulerGrpc,
+};
 use ballista_core::serde::scheduler::ExecutorMetadata;
 use ballista_scheduler::cluster::{BallistaCluster, ClusterStateEvent, JobState};
 use ballista_scheduler::config::{SchedulerConfig, TaskDistributionPolicy};
@@ -34,6 +36,8 @@ const REMOVALS_KEPT: usize = 64;
 /// What the driver may take beyond the timeout to remove a silent executor: it looks every second, whole seconds count, and
 /// one that is removed is told so.
 const SETTLE_MARGIN: Duration = Duration::from_secs(5);
+/// When a cancelled job's files are removed again: a task may have been writing one at the first time.
+const REMOVED_AGAIN_AFTER: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(25)];
 /// Statuses of one job that may wait; a job has a handful.
 const STATUSES_KEPT: usize = 16;
 
@@ -182,10 +186,25 @@ impl Cluster {
         Ok((id, statuses))
     }
 
-    /// Stops a job's tasks. Its shuffle files go at once.
+    /// Stops a job's tasks. Its shuffle files go at once, and once more what a task has written while they went.
     pub(crate) async fn cancel(&self, id: &JobId) {
         if let Err(error) = self.server.cancel_job(id.clone()).await {
             tracing::warn!(%error, job = %id, "the job could not be cancelled");
+        }
+        for pause in REMOVED_AGAIN_AFTER {
+            tokio::time::sleep(pause).await;
+            self.forget(id);
+        }
+    }
+
+    /// Lets the scheduler look for tasks to start. It does so whenever something happens; what it has missed waits for the
+    /// next event, and there may be none.
+    pub(crate) async fn nudge(&self) {
+        for executor in self.executors().await.into_iter().take(1) {
+            let nothing = UpdateTaskStatusParams { executor_id: executor.id, task_status: Vec::new() };
+            if let Err(error) = SchedulerGrpc::update_task_status(&self.server, tonic::Request::new(nothing)).await {
+                tracing::warn!(%error, "the scheduler could not be nudged");
+            }
         }
     }
 

@@ -236,7 +236,10 @@ impl ClusterRunner {
         // A job that is not planned yet has no tasks.
         let Some(believed) = self.cluster.with_graph(id, Believed::read).await else { return Ok(()) };
         let others_run = !believed.any_runs() && self.cluster.others_run(id).await;
-        watch.check(id, &believed, self.cluster.attendance(), others_run, Instant::now())
+        if watch.check(id, &believed, self.cluster.attendance(), others_run, Instant::now())? {
+            self.cluster.nudge().await;
+        }
+        Ok(())
     }
 
     /// Tells the job's clients how far it is, and brings its stages up to date.
