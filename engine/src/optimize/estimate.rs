@@ -9,8 +9,8 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, JoinType, Result, ScalarValue};
-use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{CastExpr, Column};
+use datafusion::physical_expr::{PhysicalExpr, PhysicalExprRef};
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec};
@@ -231,7 +231,7 @@ fn of_union(plan: &Arc<dyn ExecutionPlan>) -> Result<Estimate> {
 pub(super) fn of_join(
     left: &Estimate,
     right: &Estimate,
-    on: &[(Arc<dyn PhysicalExpr>, Arc<dyn PhysicalExpr>)],
+    on: &[(PhysicalExprRef, PhysicalExprRef)],
     join_type: JoinType,
     has_filter: bool,
 ) -> Estimate {
