@@ -1,5 +1,6 @@
 //! How far a job is, read from Ballista's graph of its stages.
 
+use ballista_core::serde::protobuf::failed_task::FailedReason;
 use ballista_core::serde::protobuf::task_status::Status;
 use ballista_scheduler::state::execution_graph::ExecutionGraphBox;
 use ballista_scheduler::state::execution_stage::ExecutionStage;
@@ -38,7 +39,8 @@ pub(crate) fn touches(graph: &ExecutionGraphBox, executor_id: &str) -> bool {
     graph.stages().values().filter_map(ExecutionStage::task_infos).flatten().any(|task| match &task.task_status {
         Status::Running(task) => task.executor_id == executor_id,
         Status::Successful(task) => task.executor_id == executor_id,
-        Status::Failed(_) => false,
+        // The scheduler may have heard of the loss before, and have taken the task's outcome back.
+        Status::Failed(task) => matches!(task.failed_reason, Some(FailedReason::ResultLost(_))),
     })
 }
 
