@@ -19,11 +19,8 @@ use cases::CASES;
 use dice::Dice;
 use statement::Numbers;
 
-/// How many seeds try each way to fail once.
+/// How many seeds are tried unless a variable says otherwise: each way to fail once.
 const SEEDS: u64 = 10;
-/// How many are tried unless a variable says otherwise: all but cut connections and clients that do not read, whose outcome
-/// depends most on how fast the machine is.
-const DEFAULT_SEEDS: u64 = 8;
 
 #[test]
 fn whatever_fails_rows_are_right_or_the_error_is_typed() {
@@ -41,7 +38,7 @@ fn whatever_fails_rows_are_right_or_the_error_is_typed() {
 
 /// `SLUICE_CHAOS_SEEDS`: how many from 0, or from which to which.
 fn seeds() -> Range<u64> {
-    let Ok(text) = std::env::var("SLUICE_CHAOS_SEEDS") else { return 0..DEFAULT_SEEDS };
+    let Ok(text) = std::env::var("SLUICE_CHAOS_SEEDS") else { return 0..SEEDS };
     let number =
         |text: &str| text.trim().parse::<u64>().expect("SLUICE_CHAOS_SEEDS is a number, or two with .. between");
     match text.split_once("..") {
