@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
-use datafusion::common::{TableReference, not_impl_err};
+use datafusion::common::{TableReference, not_impl_err, plan_err};
 use datafusion::datasource::MemTable;
 use datafusion::datasource::file_format::FileFormatFactory;
 use datafusion::datasource::file_format::csv::CsvFormatFactory;
@@ -20,10 +20,14 @@ use datafusion_proto::logical_plan::file_formats::{
     CsvLogicalExtensionCodec, JsonLogicalExtensionCodec, ParquetLogicalExtensionCodec,
 };
 use prost::Message;
-use sluice_proto::{ForgetConstants, PartitionRows, PlanNode, RemoteLeaf, plan_node, remote_leaf};
+use sluice_proto::{
+    Estimated, ForgetConstants, JoinFilter, JoinKeys, PartitionRows, PlanNode, RemoteLeaf, plan_node, remote_leaf,
+};
 
 use crate::ipc;
-use crate::optimize::ForgetConstantsExec;
+use crate::optimize::{
+    Bloom, EstimatedExec, ForgetConstantsExec, JoinFilterExec, JoinKeysExec, OtherKeys, OwnStageExec,
+};
 use crate::partition::{PartitionByExec, PartitionByNode, PartitionerRegistry, RouteExec};
 use crate::session::remote::RemoteNode;
 use crate::write;
@@ -128,6 +132,16 @@ pub fn encode_node(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Vec<u8>>> {
         plan_node::Node::PartitionBy(partition.encode())
     } else if node.is::<ForgetConstantsExec>() {
         plan_node::Node::ForgetConstants(ForgetConstants {})
+    } else if node.is::<EstimatedExec>() || node.is::<OwnStageExec>() {
+        plan_node::Node::Estimated(Estimated {})
+    } else if let Some(keys) = node.downcast_ref::<JoinKeysExec>() {
+        plan_node::Node::JoinKeys(JoinKeys { filter: keys.filter(), columns: places(keys.columns()) })
+    } else if let Some(filter) = node.downcast_ref::<JoinFilterExec>() {
+        let keys = match filter.keys() {
+            OtherKeys::Known(keys) => Some(keys.to_bytes()),
+            OtherKeys::Awaited | OtherKeys::Unknown => None,
+        };
+        plan_node::Node::JoinFilter(JoinFilter { filter: filter.filter(), columns: places(filter.columns()), keys })
     } else {
         return Ok(None);
     };
@@ -152,7 +166,38 @@ pub fn decode_node(
         (Some(plan_node::Node::ForgetConstants(_)), [input]) => {
             Ok(Arc::new(ForgetConstantsExec::new(Arc::clone(input))))
         }
+        (Some(plan_node::Node::Estimated(_)), [input]) => Ok(Arc::new(EstimatedExec::new(Arc::clone(input)))),
+        (Some(plan_node::Node::JoinKeys(keys)), [input]) => {
+            let columns = columns_of(input, &keys.columns)?;
+            Ok(Arc::new(JoinKeysExec::new(Arc::clone(input), keys.filter, columns)))
+        }
+        (Some(plan_node::Node::JoinFilter(filter)), [input]) => {
+            let columns = columns_of(input, &filter.columns)?;
+            let keys = match &filter.keys {
+                None => OtherKeys::Unknown,
+                Some(bytes) => match Bloom::from_bytes(bytes) {
+                    Some(keys) => OtherKeys::Known(Arc::new(keys)),
+                    None => return plan_err!("a filter's keys are damaged"),
+                },
+            };
+            Ok(Arc::new(JoinFilterExec::new(Arc::clone(input), filter.filter, columns, keys)))
+        }
         _ => not_impl_err!("a physical node that this version of Sluice does not know"),
+    }
+}
+
+/// Columns as they are sent.
+fn places(columns: &[usize]) -> Vec<u32> {
+    columns.iter().map(|at| u32::try_from(*at).unwrap_or(u32::MAX)).collect()
+}
+
+/// Columns of a node's input that were sent with it.
+fn columns_of(input: &Arc<dyn ExecutionPlan>, sent: &[u32]) -> Result<Vec<usize>> {
+    let columns = input.schema().fields().len();
+    let known = |at: &u32| usize::try_from(*at).ok().filter(|at| *at < columns);
+    match sent.iter().map(known).collect() {
+        Some(places) => Ok(places),
+        None => plan_err!("a node is about a column that its input does not have"),
     }
 }
 

@@ -9,7 +9,7 @@ pub mod codec;
 pub mod config;
 pub mod error;
 pub mod ipc;
-mod optimize;
+pub mod optimize;
 pub mod partition;
 pub mod plan;
 pub mod profile;

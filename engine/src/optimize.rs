@@ -5,11 +5,14 @@ mod confined;
 mod conjunction;
 mod constants;
 mod estimate;
+mod estimated;
+mod join_filter;
 mod join_order;
 mod join_sides;
 mod partial_groups;
 mod scan_filters;
 mod selectivity;
+mod task;
 
 use std::sync::Arc;
 
@@ -20,10 +23,16 @@ pub(crate) use self::confined::ConfinedExec;
 use self::conjunction::Conjunctions;
 use self::constants::ForgetConstants;
 pub(crate) use self::constants::ForgetConstantsExec;
+pub(crate) use self::estimated::EstimatedExec;
+use self::estimated::Estimates;
+use self::join_filter::JoinFilters;
+pub(crate) use self::join_filter::{Bloom, OtherKeys, OwnStageExec};
+pub use self::join_filter::{GatheredKeys, Gatherer, JoinFilterExec, JoinKeysExec, OtherSide};
 use self::join_order::JoinOrder;
 use self::join_sides::JoinSides;
 use self::partial_groups::PartialGroups;
 use self::scan_filters::ScanFilters;
+pub use self::task::{optimize_task, task_config};
 use crate::plan::QuietSubqueries;
 
 type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
@@ -42,10 +51,21 @@ pub(crate) fn rules() -> Vec<Rule> {
     first.into_iter().chain(replaced).chain(last).collect()
 }
 
-/// The rules of a planner that chose them without us, with those of ours before them that it needs as well. Which side of a
-/// join is held is decided there by what has been measured.
+/// The rule of Ballista's that takes joins out of the plan until their inputs are known.
+const DELAYS_JOINS: &str = "DelayJoinSelectionRule";
+
+/// The rules of a planner that chose them without us, with those of ours that it needs as well. Which side of a join is held
+/// is decided there by what has been measured, and by our estimates until then.
 pub(crate) fn with_own(rules: &[Rule]) -> Vec<Rule> {
     let own: [Rule; 2] = [Arc::new(JoinOrder), Arc::new(ForgetConstants { travels: true })];
     let missing = own.into_iter().filter(|own| rules.iter().all(|rule| rule.name() != own.name()));
-    missing.chain(rules.iter().cloned()).collect()
+    let mut all: Vec<Rule> = missing.collect();
+    for rule in rules {
+        if rule.name() == DELAYS_JOINS && rules.iter().all(|rule| rule.name() != Estimates.name()) {
+            all.push(Arc::new(JoinFilters));
+            all.push(Arc::new(Estimates));
+        }
+        all.push(Arc::clone(rule));
+    }
+    all
 }

@@ -7,6 +7,7 @@ mod driver_tables;
 mod exchanges;
 mod explain;
 mod jobs;
+mod join_filters;
 mod partitions;
 mod placement;
 mod progress;

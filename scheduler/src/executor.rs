@@ -1,6 +1,7 @@
 //! The executor role: Ballista's executor process, with everything that a plan needs built by the profile.
 
 mod connections;
+mod planning;
 mod report;
 mod shuffle_service;
 mod sums;
@@ -30,6 +31,7 @@ use crate::driver::stop_signal;
 use crate::net::{free_port, patient, split_host_port};
 use crate::ready::ReadySignal;
 use connections::Connections;
+use report::KeyReporter;
 use tasks::{RunningTasks, TaskEngine};
 use work_folder::WorkFolder;
 
@@ -88,11 +90,15 @@ pub async fn run_executor(options: ExecutorOptions) -> Result<()> {
     let running = RunningTasks::default();
     let pool = Arc::new(Connections::start());
     let checksums = settings.cluster_shuffle_checksums();
-    let engine =
-        TaskEngine { inner: DefaultExecutionEngine::with_client_pool(pool), running: running.clone(), checksums };
     let driver = format!("http://{scheduler_host}:{scheduler_port}");
     let endpoint =
         patient(tonic::transport::Endpoint::from_shared(driver).map_err(unreachable(&options.scheduler))?, timeout);
+    let engine = TaskEngine {
+        inner: DefaultExecutionEngine::with_client_pool(pool),
+        running: running.clone(),
+        checksums,
+        keys: KeyReporter::new(&endpoint),
+    };
     let reports = report::report_for_ever(endpoint, id.clone(), running, heartbeat);
     let process = ExecutorProcessConfig {
         executor_id: id.clone(),

@@ -16,9 +16,11 @@ use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::statistics::ChildStats;
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{ExecutionPlan, StatisticsArgs, StatisticsContext};
 
+use super::estimated::EstimatedExec;
 use super::selectivity::selectivity;
 
 /// Rows of a source that has no statistics.
@@ -44,6 +46,8 @@ pub(super) struct Estimate {
 pub(super) struct ColumnEstimate {
     /// How many values it has, where anything is known of that.
     pub(super) distinct: Option<f64>,
+    /// How many its table has, before anything was dropped.
+    pub(super) domain: Option<f64>,
     /// The least and the greatest as numbers, where they are numbers or dates.
     pub(super) range: Option<(f64, f64)>,
     /// Bytes of a value.
@@ -61,10 +65,24 @@ impl Estimate {
         self.rows * self.row_bytes()
     }
 
+    /// What is known of the column that an expression is.
+    fn column(&self, expression: &Arc<dyn PhysicalExpr>) -> Option<&ColumnEstimate> {
+        self.columns.get(plain_column(expression)?)
+    }
+
     /// How many values an expression has: at most as many as there are rows.
     pub(super) fn distinct(&self, expression: &Arc<dyn PhysicalExpr>) -> Option<f64> {
-        let distinct = self.columns.get(plain_column(expression)?)?.distinct?;
+        let distinct = self.column(expression)?.distinct?;
         Some(distinct.min(self.rows).max(1.0))
+    }
+
+    /// The share of its table's values that an expression still has; all of them where nothing is known.
+    pub(super) fn share_of_domain(&self, expression: &Arc<dyn PhysicalExpr>) -> f64 {
+        let domain = self.column(expression).and_then(|column| column.domain);
+        match (self.distinct(expression), domain) {
+            (Some(distinct), Some(domain)) => (distinct / domain.max(1.0)).min(1.0),
+            _ => 1.0,
+        }
     }
 
     /// How many combinations of values several expressions have. One of which nothing is known may be a key.
@@ -80,8 +98,14 @@ impl Estimate {
     }
 
     /// The same with fewer rows.
-    pub(super) fn scaled(mut self, share: f64) -> Self {
-        self.rows *= share.clamp(0.0, 1.0);
+    pub(super) fn scaled(self, share: f64) -> Self {
+        let rows = self.rows * share.clamp(0.0, 1.0);
+        self.with_rows(rows)
+    }
+
+    /// The same with another number of rows.
+    fn with_rows(mut self, rows: f64) -> Self {
+        self.rows = rows;
         for column in &mut self.columns {
             column.distinct = column.distinct.map(|distinct| distinct.min(self.rows.max(1.0)));
         }
@@ -138,14 +162,33 @@ pub(super) fn estimate(plan: &Arc<dyn ExecutionPlan>) -> Result<Estimate> {
     if plan.is::<UnionExec>() {
         return of_union(plan);
     }
+    if let Some(estimated) = plan.downcast_ref::<EstimatedExec>() {
+        return estimate(estimated.input());
+    }
     let children = plan.children();
     match children.as_slice() {
         // Nodes that pass rows on: exchanges, limits, whatever has the columns of its input.
         [child] if child.schema().fields().len() == plan.schema().fields().len() => {
-            Ok(limited(estimate(child)?, plan.fetch()))
+            let passed = estimate(child)?;
+            Ok(match measured_rows(plan)? {
+                Some(rows) => passed.with_rows(rows),
+                None => limited(passed, plan.fetch()),
+            })
         }
         _ => of_statistics(plan),
     }
+}
+
+/// The rows of a node that knows them without asking its input: an exchange that has been run.
+fn measured_rows(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<f64>> {
+    if plan.child_stats_requests(None).iter().any(|asked| !matches!(asked, ChildStats::Skip)) {
+        return Ok(None);
+    }
+    let known = plan.statistics_from_inputs(&[], &StatisticsArgs::new())?;
+    Ok(match known.num_rows {
+        Precision::Exact(rows) => Some(rows as f64),
+        _ => None,
+    })
 }
 
 fn limited(mut input: Estimate, fetch: Option<usize>) -> Estimate {
@@ -215,6 +258,7 @@ fn of_union(plan: &Arc<dyn ExecutionPlan>) -> Result<Estimate> {
                 for (column, other) in sum.columns.iter_mut().zip(child.columns) {
                     column.distinct = Some(column.distinct.unwrap_or(0.0) + other.distinct.unwrap_or(0.0))
                         .filter(|distinct| *distinct > 0.0);
+                    column.domain = column.domain.zip(other.domain).map(|(one, other)| one + other);
                     column.range = match (column.range, other.range) {
                         (Some(left), Some(right)) => Some((left.0.min(right.0), left.1.max(right.1))),
                         _ => None,
@@ -235,8 +279,7 @@ pub(super) fn of_join(
     join_type: JoinType,
     has_filter: bool,
 ) -> Estimate {
-    let keys_left = left.distinct_together(on.iter().map(|(key, _)| key));
-    let keys_right = right.distinct_together(on.iter().map(|(_, key)| key));
+    let (keys_left, keys_right) = keys_of_join(left, right, on);
     let further = if has_filter { FILTER_OF_JOIN } else { 1.0 };
     let matches = left.rows * right.rows / keys_left.max(keys_right) * further;
     let (of_left, of_right) = match on.is_empty() {
@@ -253,7 +296,7 @@ pub(super) fn of_join(
     };
     let with_mark = |side: &Estimate| {
         let mut marked = side.clone();
-        marked.columns.push(ColumnEstimate { distinct: Some(2.0), width: 1.0, range: None });
+        marked.columns.push(ColumnEstimate { distinct: Some(2.0), width: 1.0, ..Default::default() });
         marked
     };
     match join_type {
@@ -269,6 +312,29 @@ pub(super) fn of_join(
         JoinType::LeftMark => with_mark(left),
         JoinType::RightMark => with_mark(right),
     }
+}
+
+/// How many keys each input of a join has.
+///
+/// How many values a column of whole numbers has is guessed from its ends, which is too many where the numbers have gaps. Of
+/// two columns with the same ends one mostly refers to the other: then both have the values of that with fewer.
+fn keys_of_join(left: &Estimate, right: &Estimate, on: &[(PhysicalExprRef, PhysicalExprRef)]) -> (f64, f64) {
+    let (mut keys_left, mut keys_right) = (1.0_f64, 1.0_f64);
+    for (left_key, right_key) in on {
+        let mut left_values = left.distinct(left_key).unwrap_or(left.rows);
+        let mut right_values = right.distinct(right_key).unwrap_or(right.rows);
+        if let (Some(one), Some(other)) = (left.column(left_key), right.column(right_key))
+            && one.range.is_some()
+            && one.range == other.range
+            && let (Some(one), Some(other)) = (one.domain, other.domain)
+        {
+            left_values = left_values.min(one.min(other));
+            right_values = right_values.min(one.min(other));
+        }
+        keys_left *= left_values;
+        keys_right *= right_values;
+    }
+    (keys_left.min(left.rows).max(1.0), keys_right.min(right.rows).max(1.0))
 }
 
 fn of_statistics(plan: &Arc<dyn ExecutionPlan>) -> Result<Estimate> {
@@ -293,7 +359,7 @@ fn of_column(known: &ColumnStatistics, kind: &DataType, rows: f64) -> ColumnEsti
     let between = range.filter(|_| is_whole(kind)).map(|(least, greatest)| greatest - least + 1.0);
     let bits = known.byte_size.get_value().map(|bytes| *bytes as f64 * 8.0 / rows.max(1.0));
     let distinct = counted.or(between).or_else(|| coded(kind, bits?)).map(|distinct| distinct.min(rows).max(1.0));
-    ColumnEstimate { distinct, range, width: width_of(known, kind, bits) }
+    ColumnEstimate { distinct, domain: distinct, range, width: width_of(known, kind, bits) }
 }
 
 /// How many values a column of texts has whose files take so few bits for each: they hold numbers of words of a

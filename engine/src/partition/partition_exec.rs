@@ -15,6 +15,7 @@ use datafusion::physical_expr::{
     EquivalenceProperties, LexOrdering, LexRequirement, OrderingRequirements, PhysicalExpr, PhysicalSortExpr,
 };
 use datafusion::physical_plan::execution_plan::{CardinalityEffect, EmissionType};
+use datafusion::physical_plan::metrics::MetricsSet;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     ChildrenPropertiesMode, DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, ExecutionPlanProperties,
@@ -103,6 +104,11 @@ impl DisplayAs for PartitionByExec {
 impl ExecutionPlan for PartitionByExec {
     fn name(&self) -> &str {
         "PartitionByExec"
+    }
+
+    /// An empty set: the driver tells the sets of a task's nodes by their order, and counts this node's.
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(MetricsSet::new())
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {

@@ -11,6 +11,7 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{CardinalityEffect, EmissionType};
+use datafusion::physical_plan::metrics::MetricsSet;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning,
@@ -150,6 +151,11 @@ impl DisplayAs for RouteExec {
 impl ExecutionPlan for RouteExec {
     fn name(&self) -> &str {
         "RouteExec"
+    }
+
+    /// An empty set: the driver tells the sets of a task's nodes by their order, and counts this node's.
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(MetricsSet::new())
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {

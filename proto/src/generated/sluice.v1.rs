@@ -17,6 +17,27 @@ pub struct TaskName {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReportTasksReply {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReportKeysRequest {
+    #[prost(message, optional, tag = "1")]
+    pub task: ::core::option::Option<TaskName>,
+    #[prost(message, repeated, tag = "2")]
+    pub keys: ::prost::alloc::vec::Vec<FilterKeys>,
+}
+/// Keys of one side of a join, for a filter of the other.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FilterKeys {
+    #[prost(uint64, tag = "1")]
+    pub filter: u64,
+    /// Hashes, each once.
+    #[prost(fixed64, repeated, tag = "2")]
+    pub hashes: ::prost::alloc::vec::Vec<u64>,
+    /// Set where there are too many, or not all rows were read.
+    #[prost(bool, tag = "3")]
+    pub incomplete: bool,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReportKeysReply {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Setting {
     #[prost(string, tag = "1")]
@@ -372,7 +393,7 @@ pub mod remote_leaf {
 /// A physical node of Sluice, in a plan that the driver sends to an executor.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PlanNode {
-    #[prost(oneof = "plan_node::Node", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "plan_node::Node", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub node: ::core::option::Option<plan_node::Node>,
 }
 /// Nested message and enum types in `PlanNode`.
@@ -388,11 +409,39 @@ pub mod plan_node {
         PartitionBy(super::PartitionBy),
         #[prost(message, tag = "4")]
         ForgetConstants(super::ForgetConstants),
+        #[prost(message, tag = "5")]
+        Estimated(super::Estimated),
+        #[prost(message, tag = "6")]
+        JoinKeys(super::JoinKeys),
+        #[prost(message, tag = "7")]
+        JoinFilter(super::JoinFilter),
     }
 }
 /// Passes rows on without what is known of their constants.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ForgetConstants {}
+/// Passes rows on; the driver counts on it for how many there are.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Estimated {}
+/// Passes rows on, and gathers the keys in the given columns of the input.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct JoinKeys {
+    #[prost(uint64, tag = "1")]
+    pub filter: u64,
+    #[prost(uint32, repeated, tag = "2")]
+    pub columns: ::prost::alloc::vec::Vec<u32>,
+}
+/// Drops rows whose keys the other side of a join does not have.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct JoinFilter {
+    #[prost(uint64, tag = "1")]
+    pub filter: u64,
+    #[prost(uint32, repeated, tag = "2")]
+    pub columns: ::prost::alloc::vec::Vec<u32>,
+    /// The other side's keys, as a Bloom filter. Absent where nothing is known of them.
+    #[prost(bytes = "vec", optional, tag = "3")]
+    pub keys: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+}
 /// Adds to each row the exchange key that leads to its partition.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Route {
@@ -853,6 +902,31 @@ pub mod job_service_client {
                 .insert(GrpcMethod::new("sluice.v1.JobService", "ReportTasks"));
             self.inner.unary(req, path, codec).await
         }
+        /// An executor tells which keys a task has seen, before it tells that the task has ended.
+        pub async fn report_keys(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReportKeysRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReportKeysReply>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sluice.v1.JobService/ReportKeys",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("sluice.v1.JobService", "ReportKeys"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -949,6 +1023,11 @@ pub mod job_service_server {
             tonic::Response<super::ReportTasksReply>,
             tonic::Status,
         >;
+        /// An executor tells which keys a task has seen, before it tells that the task has ended.
+        async fn report_keys(
+            &self,
+            request: tonic::Request<super::ReportKeysRequest>,
+        ) -> std::result::Result<tonic::Response<super::ReportKeysReply>, tonic::Status>;
     }
     /// Runs statements for clients. The driver owns the catalog, the functions and the planning.
     #[derive(Debug)]
@@ -1554,6 +1633,51 @@ pub mod job_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ReportTasksSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/sluice.v1.JobService/ReportKeys" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReportKeysSvc<T: JobService>(pub Arc<T>);
+                    impl<
+                        T: JobService,
+                    > tonic::server::UnaryService<super::ReportKeysRequest>
+                    for ReportKeysSvc<T> {
+                        type Response = super::ReportKeysReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReportKeysRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as JobService>::report_keys(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReportKeysSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

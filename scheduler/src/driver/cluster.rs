@@ -23,6 +23,7 @@ use sluice::{Error, ErrorCode, Result};
 use tokio::sync::{broadcast, mpsc};
 
 use super::attendance::{Attendance, Believed};
+use super::join_filters::Keys;
 use super::placement::LargestFirst;
 use crate::codec::SluicePhysicalCodec;
 use crate::executor::job_session_config;
@@ -47,6 +48,7 @@ pub(crate) struct Cluster {
     job_state: Arc<dyn JobState>,
     removals: broadcast::Sender<String>,
     attendance: Arc<Attendance>,
+    keys: Arc<Keys>,
     start_timeout: Duration,
     executor_timeout: Duration,
 }
@@ -60,12 +62,13 @@ impl Cluster {
         let timeout_seconds = timeout.as_secs().max(1);
         let producing = Arc::clone(profile);
         let building = Arc::clone(profile);
+        let keys = Arc::new(Keys::default());
         let config = Arc::new(SchedulerConfig {
             external_host: host.to_string(),
             bind_host: bind.to_string(),
             bind_port: port,
             scheduling_policy: ballista_core::config::TaskSchedulingPolicy::PushStaged,
-            task_distribution: TaskDistributionPolicy::Custom(Arc::new(LargestFirst::default())),
+            task_distribution: TaskDistributionPolicy::Custom(Arc::new(LargestFirst::new(Arc::clone(&keys)))),
             finished_job_data_clean_up_interval_seconds: settings.results_retention().as_secs(),
             finished_job_state_clean_up_interval_seconds: settings.results_retention().as_secs(),
             executor_termination_grace_period: 0,
@@ -99,7 +102,7 @@ impl Cluster {
             }
         });
         let start_timeout = settings.cluster_start_timeout();
-        Ok(Self { server, job_state, removals, attendance, start_timeout, executor_timeout: timeout })
+        Ok(Self { server, job_state, removals, attendance, keys, start_timeout, executor_timeout: timeout })
     }
 
     /// The service that executors register with.
@@ -115,6 +118,11 @@ impl Cluster {
     /// What the executors say they work on.
     pub(crate) fn attendance(&self) -> &Attendance {
         &self.attendance
+    }
+
+    /// The keys that tasks have gathered.
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     /// How long an executor may be silent.

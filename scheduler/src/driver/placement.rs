@@ -5,6 +5,7 @@
 //! the stages before have reported decide ([`slices`]). Stages of small or unknown partitions are cut as Ballista cuts them,
 //! and so is a stage that has to be one task.
 
+mod held;
 mod sizes;
 mod slices;
 
@@ -18,22 +19,40 @@ use ballista_core::config::BallistaConfig;
 use ballista_core::execution_plans::{RangeShuffleReaderExec, ShuffleReaderExec};
 use ballista_core::serde::protobuf::AvailableVcores;
 use ballista_core::serde::protobuf::job_status::Status;
+use ballista_core::serde::protobuf::task_status::Status as TaskState;
 use ballista_core::serde::scheduler::TaskKey;
 use ballista_scheduler::cluster::{BoundTask, DistributionPolicy};
 use ballista_scheduler::state::execution_graph::{TaskDescription, create_task_info};
-use ballista_scheduler::state::execution_stage::RunningStage;
+use ballista_scheduler::state::execution_stage::{ExecutionStage, RunningStage};
 use ballista_scheduler::state::task_manager::JobInfoCache;
 use datafusion::physical_plan::ExecutionPlan;
 use parking_lot::Mutex;
 
+use super::attendance::Believed;
+use super::join_filters::{self, Filters, Keys, Start};
+
+/// A task that puts so many rows into hash tables before it reads its first partition takes several of them, one after the
+/// other where it has no more cores.
+const HELD_ROWS: usize = 20_000;
+
 /// A stage of a job, and how often it was started.
 type StageKey = (JobId, usize, usize);
+
+/// What the tasks of a stage will read.
+#[derive(Debug)]
+struct Input {
+    /// Bytes of each partition; empty where nothing is known.
+    sizes: Vec<u64>,
+    /// Rows that each task puts into hash tables, whatever its partitions.
+    held_rows: usize,
+}
 
 /// Hands out the largest partitions first. Jobs come in the order of their start: what the first leaves, the next gets.
 #[derive(Debug, Default)]
 pub(crate) struct LargestFirst {
-    /// Sizes of the partitions of running stages: a stage is asked for often, and reads many locations.
-    sizes: Mutex<HashMap<StageKey, Arc<[u64]>>>,
+    keys: Arc<Keys>,
+    /// What is known of running stages: a stage is asked for often, and reads many locations.
+    stages: Mutex<HashMap<StageKey, Arc<Input>>>,
 }
 
 #[async_trait]
@@ -43,18 +62,42 @@ impl DistributionPolicy for LargestFirst {
         mut budgets: Vec<&mut AvailableVcores>,
         running_jobs: Arc<HashMap<JobId, JobInfoCache>>,
     ) -> datafusion::error::Result<Vec<BoundTask>> {
-        self.sizes.lock().retain(|(job, ..), _| running_jobs.contains_key(job));
+        self.stages.lock().retain(|(job, ..), _| running_jobs.contains_key(job));
+        self.keys.keep(|job| running_jobs.contains_key(&JobId::from(job)));
         let mut bound = Vec::new();
+        let cores = free(&budgets) + busy(&running_jobs).await;
         for (id, job) in by_start(&running_jobs).await {
             let mut graph = job.execution_graph.write().await;
             let session_id = graph.session_id().to_string();
-            let mut seen = Vec::new();
+            // Stages that have just become possible are to be seen as well.
+            graph.revive();
+            let filters = Filters::read(&graph);
+            let runs = Believed::read(&graph).any_runs();
+            let (mut seen, mut waiting, bound_before) = (Vec::new(), Vec::new(), bound.len());
             while free(&budgets) > 0
                 && let Some(stage) = graph.fetch_running_stage(&seen)
             {
                 seen.push(stage.stage_id);
-                let sizes = self.sizes_of(id, stage);
-                bind_stage(stage, &sizes, id, &session_id, &mut budgets, &mut bound);
+                if filters.prepare(stage, id, &self.keys)? == Start::WhenKeysAreThere {
+                    waiting.push(stage.stage_id);
+                    continue;
+                }
+                let input = self.input_of(id, stage);
+                bind_stage(stage, &input, id, &session_id, cores, &mut budgets, &mut bound);
+            }
+            if runs || bound.len() > bound_before || waiting.is_empty() {
+                continue;
+            }
+            // Nothing of the job is left that could bring the keys.
+            let mut seen: Vec<usize> = seen.into_iter().filter(|stage| !waiting.contains(stage)).collect();
+            while free(&budgets) > 0
+                && let Some(stage) = graph.fetch_running_stage(&seen)
+            {
+                seen.push(stage.stage_id);
+                tracing::debug!(job = %id, stage = stage.stage_id, "the stage starts without the keys that it awaits");
+                join_filters::start_without_keys(stage)?;
+                let input = self.input_of(id, stage);
+                bind_stage(stage, &input, id, &session_id, cores, &mut budgets, &mut bound);
             }
         }
         Ok(bound)
@@ -66,13 +109,33 @@ impl DistributionPolicy for LargestFirst {
 }
 
 impl LargestFirst {
-    fn sizes_of(&self, job: &JobId, stage: &RunningStage) -> Arc<[u64]> {
-        let key = (job.clone(), stage.stage_id, stage.stage_attempt_num);
-        let mut known = self.sizes.lock();
-        // The plan's root writes; what it writes are the stage's partitions.
-        let read = || stage.plan.children().first().map(|input| sizes::of_partitions(input)).unwrap_or_default();
-        Arc::clone(known.entry(key).or_insert_with(|| read().into()))
+    /// Stages that await keys find them there.
+    pub(crate) fn new(keys: Arc<Keys>) -> Self {
+        Self { keys, stages: Mutex::default() }
     }
+
+    fn input_of(&self, job: &JobId, stage: &RunningStage) -> Arc<Input> {
+        let key = (job.clone(), stage.stage_id, stage.stage_attempt_num);
+        let mut known = self.stages.lock();
+        let read = || {
+            // The plan's root writes; what it writes are the stage's partitions.
+            let sizes = stage.plan.children().first().map(|input| sizes::of_partitions(input)).unwrap_or_default();
+            Input { sizes, held_rows: held::rows(&stage.plan) }
+        };
+        Arc::clone(known.entry(key).or_insert_with(|| Arc::new(read())))
+    }
+}
+
+/// Cores that work on tasks now.
+async fn busy(jobs: &HashMap<JobId, JobInfoCache>) -> usize {
+    let mut cores = 0;
+    for job in jobs.values() {
+        let graph = job.execution_graph.read().await;
+        let tasks = graph.stages().values().filter_map(ExecutionStage::task_infos).flatten();
+        let running = tasks.filter(|task| matches!(task.task_status, TaskState::Running(_)));
+        cores += running.map(|task| task.vcores_consumed as usize).sum::<usize>();
+    }
+    cores
 }
 
 /// The jobs that run, the one that began first at the front.
@@ -91,13 +154,17 @@ async fn by_start(jobs: &HashMap<JobId, JobInfoCache>) -> Vec<(&JobId, &JobInfoC
 /// Binds partitions of the stage until it has none left or no executor has a free core.
 fn bind_stage(
     stage: &mut RunningStage,
-    sizes: &[u64],
+    input: &Input,
     job: &JobId,
     session_id: &str,
+    all_cores: usize,
     budgets: &mut [&mut AvailableVcores],
     bound: &mut Vec<BoundTask>,
 ) {
+    let sizes = &input.sizes;
     let one_task = collapses(&stage.plan);
+    // What each task builds anew is built by as few tasks as keep all cores busy.
+    let packed = input.held_rows >= HELD_ROWS;
     let by_size = !one_task && sizes.len() == stage.partitions && slices::matter(sizes);
     let configured = stage.session_config.options().extensions.get::<BallistaConfig>();
     let most = configured.map(BallistaConfig::max_partitions_per_task).filter(|most| *most > 0).unwrap_or(usize::MAX);
@@ -116,15 +183,19 @@ fn bind_stage(
         let partitions = match (one_task, by_size) {
             (true, _) => pending.len(),
             (false, true) => {
-                let share = slices::fair_share(pending.len(), cores, everywhere);
+                let share = match packed {
+                    true => slices::packed(stage.partitions, cores, all_cores).min(pending.len()),
+                    false => slices::fair_share(pending.len(), cores, everywhere),
+                };
                 slices::next_task(&pending, sizes, share.min(most))
             }
+            (false, false) if packed => slices::packed(stage.partitions, cores, all_cores).min(pending.len()).min(most),
             (false, false) => cores.min(most).min(pending.len()),
         };
         let mut slice: Vec<usize> = pending.drain(..partitions).collect();
         // Below a union, Ballista takes the order of its inputs for that of the slice.
         slice.sort_unstable();
-        let cores = if one_task { 1 } else { u32::try_from(slice.len()).unwrap_or(u32::MAX) };
+        let cores = if one_task { 1 } else { u32::try_from(slice.len().min(cores)).unwrap_or(u32::MAX) };
         budget.vcores -= cores;
         bound.push((budget.executor_id.clone(), start_task(stage, slice, cores, &budget.executor_id, job, session_id)));
     }

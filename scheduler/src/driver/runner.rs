@@ -50,6 +50,12 @@ const LARGEST_HELD_SIDE_BYTES: u64 = 4 << 20;
 /// What a partition may count on then, whatever the executors' pools.
 const LITTLE_MEMORY_BYTES: usize = 32 << 20;
 
+/// A join's side is measured before the other is exchanged where the other has so many times its bytes.
+const MEASURED_SIDE_TIMES: &str = "3";
+
+/// And where it is expected to take no more than so many times what may be sent whole.
+const MOST_OVER_LIMIT: &str = "8";
+
 /// What passes when the job is run again.
 const LOSSES: [ErrorCode; 2] = [ErrorCode::ExecutorLost, ErrorCode::ShuffleLost];
 
@@ -319,8 +325,11 @@ impl ClusterRunner {
         let options = config.options_mut();
         // Planned once, an outer join under an aggregate gives a row for each partition.
         options.set("ballista.planner.adaptive.enabled", "true")?;
-        // On, it costs a round of tasks before each join, which small joins do not win back.
-        options.set("ballista.optimizer.stage_build_side", "false")?;
+        // A side that may be small enough to be sent whole runs first where the other is so much larger that exchanging it
+        // would cost more than the round of tasks.
+        options.set("ballista.optimizer.stage_build_side", "true")?;
+        options.set("ballista.optimizer.stage_build_side_min_probe_ratio", MEASURED_SIDE_TIMES)?;
+        options.set("ballista.optimizer.stage_build_side_max_estimate_multiple", MOST_OVER_LIMIT)?;
         let most = if joins == Joins::ThatSpill { LARGEST_HELD_SIDE_BYTES } else { u64::MAX };
         let (broadcast, build) = (sluice.cluster_broadcast_limit_bytes(), sluice.cluster_hash_join_limit_bytes());
         options.set("ballista.optimizer.broadcast_join_threshold_bytes", &broadcast.min(most).to_string())?;

@@ -303,6 +303,21 @@ impl JobService for DriverService {
         Ok(Response::new(proto::ReportTasksReply {}))
     }
 
+    async fn report_keys(
+        &self,
+        request: Request<proto::ReportKeysRequest>,
+    ) -> Result<Response<proto::ReportKeysReply>, Status> {
+        let request = request.into_inner();
+        let task = request.task.unwrap_or_default();
+        let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        let name = (number(task.stage_id), number(task.task_id));
+        for keys in request.keys {
+            let hashes = (!keys.incomplete).then_some(keys.hashes);
+            self.cluster.keys().note(task.job_id.clone(), name, keys.filter, hashes);
+        }
+        Ok(Response::new(proto::ReportKeysReply {}))
+    }
+
     async fn cluster_info(
         &self,
         _request: Request<proto::ClusterInfoRequest>,

@@ -18,8 +18,11 @@ use datafusion::execution::TaskContext;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::metrics::MetricsSet;
 use datafusion::prelude::SessionConfig;
+use sluice::optimize::{Gatherer, JoinKeysExec};
 use sluice::{Error, ErrorCode};
 
+use super::planning::{Planned, UnknownMetrics, own_context, plan_task};
+use super::report::KeyReporter;
 use super::shuffle_service::checked;
 use super::sums;
 
@@ -46,6 +49,7 @@ pub(super) struct TaskEngine<E> {
     pub(super) inner: E,
     pub(super) running: RunningTasks,
     pub(super) checksums: bool,
+    pub(super) keys: KeyReporter,
 }
 
 impl<E: ExecutionEngine> ExecutionEngine for TaskEngine<E> {
@@ -61,6 +65,8 @@ impl<E: ExecutionEngine> ExecutionEngine for TaskEngine<E> {
     ) -> Result<Arc<dyn QueryStageExecutor>> {
         let blocks = if self.checksums { blocks_here(plan.as_ref(), work_dir)? } else { HashSet::new() };
         let id = TaskId { job: job_id.to_string(), stage: stage_id, task: task_id };
+        let Planned { plan, unknown } = plan_task(plan, config);
+        let gatherers = gatherers(plan.as_ref())?;
         let inner = self.inner.create_query_stage_exec(
             job_id.clone(),
             stage_id,
@@ -76,8 +82,12 @@ impl<E: ExecutionEngine> ExecutionEngine for TaskEngine<E> {
             job: job_id,
             blocks,
             work_dir: self.checksums.then(|| work_dir.to_string()),
-            _listed: Listed { id, running: self.running.clone() },
+            _listed: Listed { id: id.clone(), running: self.running.clone() },
+            id,
             stage_id,
+            unknown,
+            gatherers,
+            keys: self.keys.clone(),
         }))
     }
 }
@@ -96,12 +106,17 @@ impl Drop for Listed {
 
 struct Task {
     inner: Arc<dyn QueryStageExecutor>,
+    id: TaskId,
     job: JobId,
     stage_id: usize,
     /// What the task reads from this machine's disk without the shuffle service: files and partitions in them.
     blocks: HashSet<(PathBuf, usize)>,
     /// Absent where no checksums are kept.
     work_dir: Option<String>,
+    unknown: UnknownMetrics,
+    /// Nodes that gather keys for filters of other stages.
+    gatherers: Vec<Gatherer>,
+    keys: KeyReporter,
     _listed: Listed,
 }
 
@@ -110,7 +125,11 @@ impl Task {
         for (path, partition) in &self.blocks {
             checked(path.clone(), *partition).await.map_err(|error| lost("this executor", &error.to_string()))?;
         }
-        let written = self.inner.execute_query_stage(task_id, context).await?;
+        let written = self.inner.execute_query_stage(task_id, own_context(&context)).await?;
+        if !self.gatherers.is_empty() {
+            let keys = self.gatherers.iter().map(Gatherer::take).collect();
+            self.keys.report(self.id.clone(), keys).await;
+        }
         let Some(work_dir) = self.work_dir.clone() else { return Ok(written) };
         let (job, stage) = (self.job.clone(), self.stage_id);
         let summed =
@@ -133,7 +152,7 @@ impl QueryStageExecutor for Task {
     }
 
     fn collect_plan_metrics(&self) -> Vec<MetricsSet> {
-        self.inner.collect_plan_metrics()
+        self.unknown.without(self.inner.collect_plan_metrics())
     }
 
     fn collect_runtime_stats_reports(&self) -> Vec<RuntimeStatsReport> {
@@ -176,6 +195,16 @@ fn blocks_here(plan: &dyn ExecutionPlan, work_dir: &str) -> Result<HashSet<(Path
     };
     visit(plan, &mut look)?;
     Ok(blocks)
+}
+
+/// The nodes of a plan that gather keys.
+fn gatherers(plan: &dyn ExecutionPlan) -> Result<Vec<Gatherer>> {
+    let mut gatherers = Vec::new();
+    visit(plan, &mut |node| {
+        gatherers.extend(node.downcast_ref::<JoinKeysExec>().map(JoinKeysExec::gatherer));
+        Ok(())
+    })?;
+    Ok(gatherers)
 }
 
 fn visit(node: &dyn ExecutionPlan, look: &mut impl FnMut(&dyn ExecutionPlan) -> Result<()>) -> Result<()> {

@@ -39,6 +39,12 @@ pub(super) fn fair_share(pending: usize, free: usize, free_everywhere: usize) ->
     (pending * free).div_ceil(free_everywhere.max(1)).min(free)
 }
 
+/// How many of a stage's `partitions` an executor with `free` of the cluster's `all` cores takes in one task, where there are
+/// to be as few tasks as keep all cores busy.
+pub(super) fn packed(partitions: usize, free: usize, all: usize) -> usize {
+    (partitions * free).div_ceil(all.max(1)).max(free)
+}
+
 fn size(sizes: &[u64], partition: usize) -> u64 {
     sizes.get(partition).copied().unwrap_or(0)
 }

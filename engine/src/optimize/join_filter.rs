@@ -1,0 +1,123 @@
+//! Filters that a join's one side makes for the other, across the stages of a job.
+//!
+//! Within a process a join tells the scans below its other side which keys it holds. Where the sides are stages that other
+//! processes run, nothing is told, and rows are exchanged that no key matches. So a node on the smaller side gathers its
+//! keys' hashes ([`JoinKeysExec`]), and another one, as far down the larger side as the keys are columns, drops the rows that
+//! match none ([`JoinFilterExec`]). Who runs the stages carries the keys from one to the other, and lets the larger side wait
+//! for them. A filter that never comes costs nothing but the wait.
+//!
+//! The idea is old (Mackert, Lohman, *R\* Optimizer Validation and Performance Evaluation for Distributed Queries*, 1986).
+
+mod bloom;
+mod filter;
+mod keys;
+mod own_stage;
+mod sink;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::{NullEquality, Result};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
+use datafusion::physical_plan::joins::HashJoinExec;
+
+pub(crate) use self::bloom::Bloom;
+pub(crate) use self::filter::OtherKeys;
+pub use self::filter::{JoinFilterExec, OtherSide};
+pub use self::keys::{GatheredKeys, Gatherer, JoinKeysExec};
+pub(crate) use self::own_stage::OwnStageExec;
+use super::estimate::{Estimate, estimate};
+
+/// A side with fewer rows is not filtered: waiting costs more.
+const FEWEST_ROWS: f64 = 2_000_000.0;
+/// A filter has to drop at least as many rows for each row whose key it gathers.
+const DROPPED_FOR_ONE: f64 = 1.5;
+/// And a filter that is expected to leave more than this share of the rows is not made.
+const MOST_LEFT: f64 = 0.5;
+
+/// Puts the nodes of filters into plans that run in stages.
+#[derive(Debug)]
+pub(crate) struct JoinFilters;
+
+impl PhysicalOptimizerRule for JoinFilters {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        plan.transform_up(|node| {
+            let filtered = match node.downcast_ref::<HashJoinExec>() {
+                Some(join) => filtered(join, &node)?,
+                None => None,
+            };
+            Ok(match filtered {
+                Some(join) => Transformed::yes(join),
+                None => Transformed::no(node),
+            })
+        })
+        .data()
+    }
+
+    fn name(&self) -> &str {
+        "join_filters"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+/// The join with a filter of one side, where that is worth it.
+fn filtered(join: &HashJoinExec, node: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    if join.null_aware || join.null_equality() != NullEquality::NullEqualsNothing {
+        return Ok(None);
+    }
+    let Some(pairs) = join.on().iter().map(|(left, right)| Some((place(left)?, place(right)?))).collect() else {
+        return Ok(None);
+    };
+    let pairs: Vec<(usize, usize)> = pairs;
+    let (left, right) = (estimate(join.left())?, estimate(join.right())?);
+    // Of several columns that which tells most: of their combinations nothing is known.
+    let share = |side: &Estimate, keys: Vec<&Arc<dyn PhysicalExpr>>| {
+        keys.into_iter().map(|key| side.share_of_domain(key)).fold(1.0_f64, f64::min)
+    };
+    let of_left = share(&left, join.on().iter().map(|(key, _)| key).collect());
+    let of_right = share(&right, join.on().iter().map(|(_, key)| key).collect());
+    let (may_filter_left, may_filter_right) = join.join_type().on_lr_is_preserved();
+    let worth = |gathered: &Estimate, share: f64, filtered: &Estimate| {
+        filtered.rows >= FEWEST_ROWS
+            && share <= MOST_LEFT
+            && filtered.rows * (1.0 - share) >= gathered.rows * DROPPED_FOR_ONE
+    };
+    let (lefts, rights): (Vec<usize>, Vec<usize>) = pairs.into_iter().unzip();
+    let (gathering, filtering, gathered, sunk);
+    if may_filter_right && worth(&left, of_left, &right) {
+        (gathering, filtering, gathered, sunk) = (0, 1, lefts, rights);
+    } else if may_filter_left && worth(&right, of_right, &left) {
+        (gathering, filtering, gathered, sunk) = (1, 0, rights, lefts);
+    } else {
+        return Ok(None);
+    }
+    let mut inputs: Vec<_> = node.children().into_iter().cloned().collect();
+    let filter = next_filter();
+    inputs[filtering] = sink::sink(&inputs[filtering], filter, &sunk)?;
+    let late = own_stage::is_decided_late(&inputs[gathering], &inputs[filtering]);
+    inputs[gathering] = Arc::new(JoinKeysExec::new(Arc::clone(&inputs[gathering]), filter, gathered));
+    if late {
+        let keys = join.on().iter().map(|(left, right)| Arc::clone(if gathering == 0 { left } else { right }));
+        inputs[gathering] = Arc::new(OwnStageExec::new(Arc::clone(&inputs[gathering]), keys.collect()));
+    }
+    Ok(Some(replace_children_if_necessary(Arc::clone(node), inputs)?))
+}
+
+/// A number that no other filter of this process has.
+fn next_filter() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+fn place(key: &Arc<dyn PhysicalExpr>) -> Option<usize> {
+    key.downcast_ref::<Column>().map(Column::index)
+}

@@ -1,0 +1,127 @@
+//! How far down a side of a join its filter goes: to the scans, where all keys are columns of theirs.
+
+use std::sync::Arc;
+
+use datafusion::common::{JoinSide, JoinType, Result};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::aggregates::AggregateExec;
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::joins::HashJoinExec;
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::union::UnionExec;
+
+use super::super::ForgetConstantsExec;
+use super::filter::{JoinFilterExec, OtherKeys};
+use super::keys::JoinKeysExec;
+use super::own_stage::OwnStageExec;
+use super::place;
+
+/// The plan with the filter of the given columns as far below as it may be.
+pub(super) fn sink(plan: &Arc<dyn ExecutionPlan>, filter: u64, columns: &[usize]) -> Result<Arc<dyn ExecutionPlan>> {
+    let below = inputs_below(plan, columns);
+    // What is left of a table's own filter is less to look at.
+    let is_table = plan.children().iter().all(|input| input.children().is_empty());
+    if below.is_empty() || (plan.is::<FilterExec>() && is_table) {
+        let here = Arc::clone(plan);
+        return Ok(Arc::new(JoinFilterExec::new(here, filter, columns.to_vec(), OtherKeys::Awaited)));
+    }
+    let mut inputs: Vec<_> = plan.children().into_iter().cloned().collect();
+    for (input, columns) in below {
+        inputs[input] = sink(&inputs[input], filter, &columns)?;
+    }
+    replace_children_if_necessary(Arc::clone(plan), inputs)
+}
+
+/// The inputs of which rows can be dropped instead of the plan's own, with the columns there. Empty where there is none.
+fn inputs_below(plan: &Arc<dyn ExecutionPlan>, columns: &[usize]) -> Vec<(usize, Vec<usize>)> {
+    if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
+        return only(columns.iter().map(|at| place(&projection.expr().get(*at)?.expr)));
+    }
+    if let Some(filter) = plan.downcast_ref::<FilterExec>() {
+        if filter.fetch().is_some() {
+            return Vec::new();
+        }
+        return only(columns.iter().map(|at| match filter.projection().as_ref() {
+            Some(kept) => kept.get(*at).copied(),
+            None => Some(*at),
+        }));
+    }
+    if let Some(aggregate) = plan.downcast_ref::<AggregateExec>() {
+        let keys = aggregate.group_expr();
+        if keys.has_grouping_set() || aggregate.limit_options().is_some() {
+            return Vec::new();
+        }
+        return only(columns.iter().map(|at| place(&keys.expr().get(*at)?.0)));
+    }
+    if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
+        return below_join(join, columns);
+    }
+    if plan.is::<UnionExec>() {
+        return (0..plan.children().len()).map(|input| (input, columns.to_vec())).collect();
+    }
+    let passes = plan.is::<RepartitionExec>()
+        || plan.is::<CoalescePartitionsExec>()
+        || plan.is::<SortExec>()
+        || plan.is::<ForgetConstantsExec>()
+        || plan.is::<JoinKeysExec>()
+        || plan.is::<OwnStageExec>()
+        || plan.is::<JoinFilterExec>();
+    if passes && plan.fetch().is_none() { vec![(0, columns.to_vec())] } else { Vec::new() }
+}
+
+/// The only input, where all columns are there.
+fn only(columns: impl Iterator<Item = Option<usize>>) -> Vec<(usize, Vec<usize>)> {
+    columns.collect::<Option<Vec<_>>>().map(|columns| (0, columns)).into_iter().collect()
+}
+
+/// The inputs of a join: that of the columns, and by the join's own keys the other.
+fn below_join(join: &HashJoinExec, columns: &[usize]) -> Vec<(usize, Vec<usize>)> {
+    let (left_kept, right_kept) = match join.join_type() {
+        JoinType::Inner => (true, true),
+        JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => (true, false),
+        JoinType::Right | JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => (false, true),
+        JoinType::Full => (false, false),
+    };
+    let Some(sides) = columns.iter().map(|at| side_of(join, *at)).collect::<Option<Vec<_>>>() else {
+        return Vec::new();
+    };
+    // A row of the other side that no such row matches is dropped by the join itself.
+    let both_match = matches!(join.join_type(), JoinType::Inner | JoinType::LeftSemi | JoinType::RightSemi);
+    let on: Option<Vec<_>> = join.on().iter().map(|(left, right)| Some((place(left)?, place(right)?))).collect();
+    let on = on.filter(|_| both_match).unwrap_or_default();
+    let here = |wanted: JoinSide| -> Option<Vec<usize>> {
+        let column = |(side, at): &(JoinSide, usize)| match *side == wanted {
+            true => Some(*at),
+            false => match wanted {
+                JoinSide::Left => on.iter().find(|(_, right)| right == at).map(|(left, _)| *left),
+                _ => on.iter().find(|(left, _)| left == at).map(|(_, right)| *right),
+            },
+        };
+        sides.iter().map(column).collect()
+    };
+    let left = here(JoinSide::Left).filter(|_| left_kept || both_match).map(|columns| (0, columns));
+    let right = here(JoinSide::Right).filter(|_| right_kept || both_match).map(|columns| (1, columns));
+    left.into_iter().chain(right).collect()
+}
+
+/// The side of a join that a column of its output comes from, and the column there.
+fn side_of(join: &HashJoinExec, at: usize) -> Option<(JoinSide, usize)> {
+    let at = match join.projection.as_ref() {
+        Some(kept) => *kept.get(at)?,
+        None => at,
+    };
+    let (left, right) = (join.left().schema().fields().len(), join.right().schema().fields().len());
+    match join.join_type() {
+        JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark if at < right => Some((JoinSide::Right, at)),
+        JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => None,
+        _ if at < left => Some((JoinSide::Left, at)),
+        JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full if at - left < right => {
+            Some((JoinSide::Right, at - left))
+        }
+        _ => None,
+    }
+}
