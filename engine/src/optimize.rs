@@ -47,7 +47,7 @@ pub(crate) fn rules() -> Vec<Rule> {
     let first: [Rule; 3] =
         [Arc::new(QuietSubqueries), Arc::new(JoinOrder), Arc::new(ForgetConstants { travels: false })];
     // Last, when filters are where they stay.
-    let last: [Rule; 3] = [Arc::new(ScanFilters), Arc::new(Conjunctions), Arc::new(PartialGroups)];
+    let last: [Rule; 3] = [Arc::new(ScanFilters), Arc::new(Conjunctions), Arc::new(PartialGroups::default())];
     first.into_iter().chain(replaced).chain(last).collect()
 }
 

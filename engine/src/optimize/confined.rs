@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use datafusion::arrow::array::{Array, MutableArrayData, RecordBatch, make_array};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result, internal_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
@@ -16,7 +17,9 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::metrics::MetricsSet;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use futures::StreamExt;
 
 /// A node with one input that has a part of the memory pool to itself.
 #[derive(Debug)]
@@ -26,6 +29,8 @@ pub(crate) struct ConfinedExec {
     input: Arc<dyn ExecutionPlan>,
     /// What each of its partitions may take.
     limit_bytes: usize,
+    /// Whether its batches share no memory.
+    apart: bool,
 }
 
 impl ConfinedExec {
@@ -34,7 +39,17 @@ impl ConfinedExec {
         let [input] = children.as_slice() else { return internal_err!("a confined node has one input") };
         let input = Arc::clone(input);
         let outside = Arc::new(Outside { input: Arc::clone(&input) });
-        Ok(Self { node: replace_children_if_necessary(Arc::clone(node), vec![outside])?, input, limit_bytes })
+        Ok(Self {
+            node: replace_children_if_necessary(Arc::clone(node), vec![outside])?,
+            input,
+            limit_bytes,
+            apart: false,
+        })
+    }
+
+    /// The same with batches that share no memory, for whoever counts the memory of each by itself.
+    pub(super) fn with_batches_apart(self) -> Self {
+        Self { apart: true, ..self }
     }
 }
 
@@ -69,7 +84,7 @@ impl ExecutionPlan for ConfinedExec {
             (Some(input), true) => {
                 let outside = Arc::new(Outside { input: Arc::clone(&input) });
                 let node = replace_children_if_necessary(Arc::clone(&self.node), vec![outside])?;
-                Ok(Arc::new(Self { node, input, limit_bytes: self.limit_bytes }))
+                Ok(Arc::new(Self { node, input, limit_bytes: self.limit_bytes, apart: self.apart }))
             }
             _ => internal_err!("ConfinedExec has one input"),
         }
@@ -94,12 +109,30 @@ impl ExecutionPlan for ConfinedExec {
             context.window_functions().clone(),
             runtime,
         );
-        self.node.execute(partition, Arc::new(inside))
+        let rows = self.node.execute(partition, Arc::new(inside))?;
+        if !self.apart {
+            return Ok(rows);
+        }
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows.map(|batch| apart(batch?)))))
     }
 
     fn metrics(&self) -> Option<MetricsSet> {
         self.node.metrics()
     }
+}
+
+/// The batch in memory of its own, where it is a small part of what its memory holds.
+fn apart(batch: RecordBatch) -> Result<RecordBatch> {
+    let columns = batch.columns().iter().map(|column| {
+        let data = column.to_data();
+        if data.get_slice_memory_size()? * 2 >= column.get_array_memory_size() {
+            return Ok(Arc::clone(column));
+        }
+        let mut copied = MutableArrayData::new(vec![&data], false, column.len());
+        copied.try_extend(0, 0, column.len())?;
+        Ok(make_array(copied.freeze()))
+    });
+    Ok(RecordBatch::try_new(batch.schema(), columns.collect::<Result<_>>()?)?)
 }
 
 /// The context that the input runs in.
@@ -207,5 +240,24 @@ impl MemoryPool for PartOfPool {
 
     fn memory_limit(&self) -> MemoryLimit {
         MemoryLimit::Finite(self.limit_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::arrow::array::{ArrayRef, Int64Array, StringArray};
+
+    use super::*;
+
+    #[test]
+    fn a_slice_gets_memory_of_its_own() {
+        let numbers = Arc::new(Int64Array::from_iter((0..10_000).map(|at| (at % 3 > 0).then_some(at)))) as ArrayRef;
+        let texts = Arc::new(StringArray::from_iter_values((0..10_000).map(|at| at.to_string()))) as ArrayRef;
+        let whole = RecordBatch::try_from_iter_with_nullable([("n", numbers, true), ("t", texts, false)]).unwrap();
+        let slice = whole.slice(5_000, 100);
+        let own = apart(slice.clone()).unwrap();
+        assert_eq!(own, slice);
+        assert!(own.get_array_memory_size() < 10_000, "{} bytes", own.get_array_memory_size());
+        assert!(slice.get_array_memory_size() > 100_000);
     }
 }

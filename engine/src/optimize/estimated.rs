@@ -3,7 +3,8 @@
 //! Ballista's adaptive planner decides by the statistics of a join's inputs which one is sent whole to every task, and
 //! which one runs first to be measured. DataFusion's statistics know no bytes of what a join gives, and of what a filter
 //! leaves they say a fifth. So a node stands above each input that is more than a table, passes rows on, and answers with
-//! our estimate, which is made anew each time: stages that have run by then count with the rows that they gave.
+//! our estimate, which is made anew each time: stages that have run by then count with the rows that they gave. A row counts
+//! with more bytes than it has, because what is held is held in a hash table.
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,6 +27,10 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Pla
 
 use super::estimate::estimate;
 use super::join_filter::OwnStageExec;
+use super::join_sides::cost_of_holding;
+
+/// Rows of a table that costs less to read again than to send.
+const SMALL_TABLE: f64 = 200_000.0;
 
 /// Puts [`EstimatedExec`] above the inputs of joins.
 #[derive(Debug)]
@@ -37,11 +42,13 @@ impl PhysicalOptimizerRule for Estimates {
             if !node.is::<HashJoinExec>() && !node.is::<SortMergeJoinExec>() {
                 return Ok(Transformed::no(node));
             }
-            let inputs = node.children().into_iter().map(|input| match is_table(input) || input.is::<OwnStageExec>() {
-                true => Arc::clone(input),
-                false => Arc::new(EstimatedExec::new(Arc::clone(input))) as Arc<dyn ExecutionPlan>,
-            });
-            let inputs = inputs.collect();
+            let mut inputs = Vec::new();
+            for input in node.children() {
+                inputs.push(match is_small_table(input)? || input.is::<OwnStageExec>() {
+                    true => Arc::clone(input),
+                    false => Arc::new(EstimatedExec::new(Arc::clone(input))) as Arc<dyn ExecutionPlan>,
+                });
+            }
             Ok(Transformed::yes(replace_children_if_necessary(node, inputs)?))
         })
         .data()
@@ -56,11 +63,11 @@ impl PhysicalOptimizerRule for Estimates {
     }
 }
 
-/// A table as it is, of which the statistics of its files say all, and which the planner looks for by its type.
-fn is_table(plan: &Arc<dyn ExecutionPlan>) -> bool {
+/// A small table as it is, which the planner lets each task read for itself.
+fn is_small_table(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
     match plan.downcast_ref::<ProjectionExec>() {
-        Some(projection) => is_table(projection.input()),
-        None => plan.is::<DataSourceExec>(),
+        Some(projection) => is_small_table(projection.input()),
+        None => Ok(plan.is::<DataSourceExec>() && estimate(plan)?.rows <= SMALL_TABLE),
     }
 }
 
@@ -142,7 +149,7 @@ impl ExecutionPlan for EstimatedExec {
             let expected = estimate(&self.input)?;
             // What is expected to be nothing counts as unknown.
             statistics.num_rows = Precision::Inexact(expected.rows.max(1.0) as usize);
-            statistics.total_byte_size = Precision::Inexact(expected.bytes().max(1.0) as usize);
+            statistics.total_byte_size = Precision::Inexact(cost_of_holding(&expected).max(1.0) as usize);
         }
         Ok(Arc::new(statistics))
     }

@@ -32,10 +32,10 @@ pub(crate) use self::filter::OtherKeys;
 pub use self::filter::{JoinFilterExec, OtherSide};
 pub use self::keys::{GatheredKeys, Gatherer, JoinKeysExec};
 pub(crate) use self::own_stage::OwnStageExec;
-use super::estimate::{Estimate, estimate};
+use super::estimate::estimate;
 
 /// A side with fewer rows is not filtered: waiting costs more.
-const FEWEST_ROWS: f64 = 2_000_000.0;
+const FEWEST_ROWS: f64 = 500_000.0;
 /// A filter has to drop at least as many rows for each row whose key it gathers.
 const DROPPED_FOR_ONE: f64 = 1.5;
 /// And a filter that is expected to leave more than this share of the rows is not made.
@@ -78,38 +78,63 @@ fn filtered(join: &HashJoinExec, node: &Arc<dyn ExecutionPlan>) -> Result<Option
         return Ok(None);
     };
     let pairs: Vec<(usize, usize)> = pairs;
-    let (left, right) = (estimate(join.left())?, estimate(join.right())?);
-    // Of several columns that which tells most: of their combinations nothing is known.
-    let share = |side: &Estimate, keys: Vec<&Arc<dyn PhysicalExpr>>| {
-        keys.into_iter().map(|key| side.share_of_domain(key)).fold(1.0_f64, f64::min)
-    };
-    let of_left = share(&left, join.on().iter().map(|(key, _)| key).collect());
-    let of_right = share(&right, join.on().iter().map(|(_, key)| key).collect());
     let (may_filter_left, may_filter_right) = join.join_type().on_lr_is_preserved();
-    let worth = |gathered: &Estimate, share: f64, filtered: &Estimate| {
-        filtered.rows >= FEWEST_ROWS
-            && share <= MOST_LEFT
-            && filtered.rows * (1.0 - share) >= gathered.rows * DROPPED_FOR_ONE
-    };
-    let (lefts, rights): (Vec<usize>, Vec<usize>) = pairs.into_iter().unzip();
-    let (gathering, filtering, gathered, sunk);
-    if may_filter_right && worth(&left, of_left, &right) {
-        (gathering, filtering, gathered, sunk) = (0, 1, lefts, rights);
-    } else if may_filter_left && worth(&right, of_right, &left) {
-        (gathering, filtering, gathered, sunk) = (1, 0, rights, lefts);
-    } else {
+    let mut inputs: Vec<_> = node.children().into_iter().cloned().collect();
+    let (lefts, rights): (Vec<usize>, Vec<usize>) = pairs.iter().copied().unzip();
+    let right = may_filter_right.then_some((0, lefts.clone(), 1, rights.clone()));
+    let left = may_filter_left.then_some((1, rights, 0, lefts));
+    for (gathering, gathered, filtering, columns) in right.into_iter().chain(left) {
+        let keys: Vec<_> = join.on().iter().map(|(left, right)| if gathering == 0 { left } else { right }).collect();
+        let side = estimate(&inputs[gathering])?;
+        // Of several columns that which tells most: of their combinations nothing is known.
+        let share = keys.iter().map(|key| side.share_of_domain(key)).fold(1.0_f64, f64::min);
+        if share > MOST_LEFT {
+            continue;
+        }
+        let filter = next_filter();
+        let sunk = sink::sink(&inputs[filtering], filter, &columns)?;
+        if sunk.rows < FEWEST_ROWS || sunk.rows * (1.0 - share) < side.rows * DROPPED_FOR_ONE {
+            continue;
+        }
+        let late = own_stage::is_decided_late(&inputs[gathering], &inputs[filtering]);
+        inputs[filtering] = sunk.plan;
+        inputs[gathering] = Arc::new(JoinKeysExec::new(Arc::clone(&inputs[gathering]), filter, gathered));
+        if late {
+            let keys = keys.into_iter().cloned().collect();
+            inputs[gathering] = Arc::new(OwnStageExec::new(Arc::clone(&inputs[gathering]), keys));
+        }
+        return Ok(Some(replace_children_if_necessary(Arc::clone(node), inputs)?));
+    }
+    let mut passed_on = false;
+    for (left, right) in &pairs {
+        if may_filter_right {
+            passed_on |= pass_on(&mut inputs, (0, *left), (1, *right))?;
+        }
+        if may_filter_left {
+            passed_on |= pass_on(&mut inputs, (1, *right), (0, *left))?;
+        }
+    }
+    if !passed_on {
         return Ok(None);
     }
-    let mut inputs: Vec<_> = node.children().into_iter().cloned().collect();
-    let filter = next_filter();
-    inputs[filtering] = sink::sink(&inputs[filtering], filter, &sunk)?;
-    let late = own_stage::is_decided_late(&inputs[gathering], &inputs[filtering]);
-    inputs[gathering] = Arc::new(JoinKeysExec::new(Arc::clone(&inputs[gathering]), filter, gathered));
-    if late {
-        let keys = join.on().iter().map(|(left, right)| Arc::clone(if gathering == 0 { left } else { right }));
-        inputs[gathering] = Arc::new(OwnStageExec::new(Arc::clone(&inputs[gathering]), keys.collect()));
-    }
     Ok(Some(replace_children_if_necessary(Arc::clone(node), inputs)?))
+}
+
+/// Lets the filters of one input's key drop rows of the other input as well. Each input is given with its key.
+fn pass_on(inputs: &mut [Arc<dyn ExecutionPlan>], from: (usize, usize), to: (usize, usize)) -> Result<bool> {
+    let there = sink::filters_of(&inputs[to.0], &[to.1]);
+    let mut any = false;
+    for filter in sink::filters_of(&inputs[from.0], &[from.1]) {
+        if there.contains(&filter) {
+            continue;
+        }
+        let sunk = sink::sink(&inputs[to.0], filter, &[to.1])?;
+        if sunk.rows >= FEWEST_ROWS {
+            inputs[to.0] = sunk.plan;
+            any = true;
+        }
+    }
+    Ok(any)
 }
 
 /// A number that no other filter of this process has.

@@ -82,7 +82,7 @@ impl Limits {
 }
 
 /// What it costs to hold a side: its bytes, and for each row a place in the hash table, most often out of the caches.
-fn cost_of_holding(side: &Estimate) -> f64 {
+pub(super) fn cost_of_holding(side: &Estimate) -> f64 {
     side.bytes() + side.rows * PLACE_BYTES
 }
 

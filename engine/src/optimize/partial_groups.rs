@@ -29,13 +29,19 @@ const SMALL_STATES: [&str; 12] =
 
 /// Bounds the tables of partial aggregations.
 #[derive(Debug, Default)]
-pub(crate) struct PartialGroups;
+pub(crate) struct PartialGroups {
+    /// Whether batches of groups are to share no memory: DataFusion makes one of all groups and cuts it, and Ballista's
+    /// exchange takes each piece for as large as all.
+    pub(crate) apart: bool,
+}
 
 impl PhysicalOptimizerRule for PartialGroups {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
         plan.transform_up(|node| match node.downcast_ref::<AggregateExec>() {
             Some(aggregate) if is_bounded(aggregate) => {
-                Ok(Transformed::yes(Arc::new(ConfinedExec::over(&node, TABLE_BYTES)?) as Arc<dyn ExecutionPlan>))
+                let confined = ConfinedExec::over(&node, TABLE_BYTES)?;
+                let confined = if self.apart { confined.with_batches_apart() } else { confined };
+                Ok(Transformed::yes(Arc::new(confined) as Arc<dyn ExecutionPlan>))
             }
             _ => Ok(Transformed::no(node)),
         })

@@ -32,5 +32,5 @@ pub fn optimize_task(plan: Arc<dyn ExecutionPlan>, options: &ConfigOptions) -> R
     let plan = FilterPushdown::new_post_optimization().optimize(plan, options)?;
     let plan = ScanFilters.optimize(plan, options)?;
     let plan = Conjunctions.optimize(plan, options)?;
-    PartialGroups.optimize(plan, options)
+    PartialGroups { apart: true }.optimize(plan, options)
 }

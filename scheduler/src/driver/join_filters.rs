@@ -116,7 +116,7 @@ impl Filters {
                 // Keys that its own tasks gather come too late for them.
                 _ if own.contains(&filter) => None,
                 // Where the join itself runs in the stage, it drops what matches nothing.
-                Some((gathered, _)) if reads_whole(&stage.plan, *gathered) => None,
+                Some((gathered, _)) if reads(&stage.plan, *gathered) => None,
                 Some((stage, Some(tasks))) => keys.of_stage(job, filter, *stage, tasks),
                 _ => return Ok(Start::WhenKeysAreThere),
             };
@@ -150,13 +150,10 @@ fn with_keys(
         .data()
 }
 
-/// Whether each task of the plan reads all rows of another stage.
-fn reads_whole(plan: &Arc<dyn ExecutionPlan>, stage: usize) -> bool {
-    let whole = numbers(plan, |node| {
-        let reader = node.downcast_ref::<ShuffleReaderExec>().filter(|reader| reader.broadcast)?;
-        u64::try_from(reader.stage_id).ok()
-    });
-    u64::try_from(stage).is_ok_and(|stage| whole.contains(&stage))
+/// Whether the plan reads what another stage has written.
+fn reads(plan: &Arc<dyn ExecutionPlan>, stage: usize) -> bool {
+    let read = numbers(plan, |node| u64::try_from(node.downcast_ref::<ShuffleReaderExec>()?.stage_id).ok());
+    u64::try_from(stage).is_ok_and(|stage| read.contains(&stage))
 }
 
 fn awaited(plan: &Arc<dyn ExecutionPlan>) -> Vec<u64> {

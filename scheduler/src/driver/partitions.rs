@@ -23,7 +23,7 @@ pub(crate) fn choose(input_bytes: u64, cores: usize, partition_bytes: u64) -> us
     usize::try_from(chosen).unwrap_or(usize::MAX)
 }
 
-/// Bytes of the files that the plan's scans would read.
+/// Bytes of the files of the plan's largest table: what a stage has to share out at most, or about so much.
 pub(crate) async fn input_bytes(plan: &LogicalPlan, session: &dyn Session) -> Result<u64> {
     let mut tables = Vec::new();
     plan.apply_with_subqueries(|node| {
@@ -32,15 +32,15 @@ pub(crate) async fn input_bytes(plan: &LogicalPlan, session: &dyn Session) -> Re
         }
         Ok(TreeNodeRecursion::Continue)
     })?;
-    let mut total = 0;
+    let mut largest = 0;
     for table in tables {
         if let Some(listing) = table.downcast_ref::<ListingTable>() {
             let files = listing.list_files_for_scan(session, &[], None).await?;
-            total +=
-                files.file_groups.iter().flat_map(|group| group.files()).map(|file| file.object_meta.size).sum::<u64>();
+            let files = files.file_groups.iter().flat_map(|group| group.files());
+            largest = largest.max(files.map(|file| file.object_meta.size).sum::<u64>());
         }
     }
-    Ok(total)
+    Ok(largest)
 }
 
 #[cfg(test)]

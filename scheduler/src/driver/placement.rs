@@ -35,6 +35,9 @@ use super::join_filters::{self, Filters, Keys, Start};
 /// other where it has no more cores.
 const HELD_ROWS: usize = 20_000;
 
+/// So does one of a stage that has so few bytes for each core.
+const FEW_BYTES: u64 = 16 << 20;
+
 /// A stage of a job, and how often it was started.
 type StageKey = (JobId, usize, usize);
 
@@ -43,6 +46,8 @@ type StageKey = (JobId, usize, usize);
 struct Input {
     /// Bytes of each partition; empty where nothing is known.
     sizes: Vec<u64>,
+    /// Bytes of all of them together.
+    bytes: u64,
     /// Rows that each task puts into hash tables, whatever its partitions.
     held_rows: usize,
 }
@@ -120,7 +125,7 @@ impl LargestFirst {
         let read = || {
             // The plan's root writes; what it writes are the stage's partitions.
             let sizes = stage.plan.children().first().map(|input| sizes::of_partitions(input)).unwrap_or_default();
-            Input { sizes, held_rows: held::rows(&stage.plan) }
+            Input { sizes, bytes: sizes::of_input(&stage.plan), held_rows: held::rows(&stage.plan) }
         };
         Arc::clone(known.entry(key).or_insert_with(|| Arc::new(read())))
     }
@@ -163,8 +168,9 @@ fn bind_stage(
 ) {
     let sizes = &input.sizes;
     let one_task = collapses(&stage.plan);
-    // What each task builds anew is built by as few tasks as keep all cores busy.
-    let packed = input.held_rows >= HELD_ROWS;
+    // As few tasks as keep all cores busy, where each builds the same tables, and where starting one takes as long as its
+    // work.
+    let packed = input.held_rows >= HELD_ROWS || input.bytes <= FEW_BYTES * all_cores as u64;
     let by_size = !one_task && sizes.len() == stage.partitions && slices::matter(sizes);
     let configured = stage.session_config.options().extensions.get::<BallistaConfig>();
     let most = configured.map(BallistaConfig::max_partitions_per_task).filter(|most| *most > 0).unwrap_or(usize::MAX);

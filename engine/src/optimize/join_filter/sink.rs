@@ -15,25 +15,48 @@ use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::union::UnionExec;
 
 use super::super::ForgetConstantsExec;
+use super::super::estimate::estimate;
 use super::filter::{JoinFilterExec, OtherKeys};
 use super::keys::JoinKeysExec;
 use super::own_stage::OwnStageExec;
 use super::place;
 
+/// A plan with a filter in it.
+pub(super) struct Sunk {
+    pub(super) plan: Arc<dyn ExecutionPlan>,
+    /// Rows that the filter will see.
+    pub(super) rows: f64,
+}
+
 /// The plan with the filter of the given columns as far below as it may be.
-pub(super) fn sink(plan: &Arc<dyn ExecutionPlan>, filter: u64, columns: &[usize]) -> Result<Arc<dyn ExecutionPlan>> {
+pub(super) fn sink(plan: &Arc<dyn ExecutionPlan>, filter: u64, columns: &[usize]) -> Result<Sunk> {
     let below = inputs_below(plan, columns);
     // What is left of a table's own filter is less to look at.
     let is_table = plan.children().iter().all(|input| input.children().is_empty());
     if below.is_empty() || (plan.is::<FilterExec>() && is_table) {
         let here = Arc::clone(plan);
-        return Ok(Arc::new(JoinFilterExec::new(here, filter, columns.to_vec(), OtherKeys::Awaited)));
+        let rows = estimate(plan)?.rows;
+        let plan = Arc::new(JoinFilterExec::new(here, filter, columns.to_vec(), OtherKeys::Awaited));
+        return Ok(Sunk { plan, rows });
     }
     let mut inputs: Vec<_> = plan.children().into_iter().cloned().collect();
+    let mut rows = 0.0;
     for (input, columns) in below {
-        inputs[input] = sink(&inputs[input], filter, &columns)?;
+        let sunk = sink(&inputs[input], filter, &columns)?;
+        inputs[input] = sunk.plan;
+        rows += sunk.rows;
     }
-    replace_children_if_necessary(Arc::clone(plan), inputs)
+    Ok(Sunk { plan: replace_children_if_necessary(Arc::clone(plan), inputs)?, rows })
+}
+
+/// The filters below of which these columns are the keys.
+pub(super) fn filters_of(plan: &Arc<dyn ExecutionPlan>, columns: &[usize]) -> Vec<u64> {
+    let here = plan.downcast_ref::<JoinFilterExec>().filter(|filter| filter.columns() == columns);
+    let mut filters: Vec<u64> = here.map(JoinFilterExec::filter).into_iter().collect();
+    for (input, columns) in inputs_below(plan, columns) {
+        filters.extend(filters_of(plan.children()[input], &columns));
+    }
+    filters
 }
 
 /// The inputs of which rows can be dropped instead of the plan's own, with the columns there. Empty where there is none.

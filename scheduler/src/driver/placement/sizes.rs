@@ -1,9 +1,12 @@
-//! How many bytes each partition of a stage will read, from what the stages before it have written.
+//! How many bytes each partition of a stage will read, from what the stages before it have written, and the stage as a whole.
 
 use std::sync::Arc;
 
 use ballista_core::execution_plans::{RangeShuffleReaderExec, ShuffleReaderExec};
 use ballista_core::serde::scheduler::PartitionLocation;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::FileScanConfig;
+use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::union::UnionExec;
 
@@ -30,6 +33,26 @@ pub(super) fn of_partitions(node: &Arc<dyn ExecutionPlan>) -> Vec<u64> {
         }
     }
     sizes
+}
+
+/// Bytes of files and of other stages' rows that the plan reads, tables that each task reads whole left out.
+pub(super) fn of_input(node: &Arc<dyn ExecutionPlan>) -> u64 {
+    if let Some(scan) = node.downcast_ref::<DataSourceExec>() {
+        let Some(files) = scan.data_source().downcast_ref::<FileScanConfig>() else { return 0 };
+        return files.file_groups.iter().flat_map(|group| group.files()).map(bytes_of).sum();
+    }
+    if node.children().is_empty() {
+        return of_partitions(node).iter().sum();
+    }
+    node.children().into_iter().map(of_input).sum()
+}
+
+/// The part of a file that is read.
+fn bytes_of(file: &PartitionedFile) -> u64 {
+    match &file.range {
+        Some(range) => u64::try_from(range.end - range.start).unwrap_or(0),
+        None => file.object_meta.size,
+    }
 }
 
 fn of_locations(partitions: &[Vec<PartitionLocation>]) -> Vec<u64> {
