@@ -4,7 +4,9 @@
 //! which one runs first to be measured. DataFusion's statistics know no bytes of what a join gives, and of what a filter
 //! leaves they say a fifth. So a node stands above each input that is more than a table, passes rows on, and answers with
 //! our estimate, which is made anew each time: stages that have run by then count with the rows that they gave. A row counts
-//! with more bytes than it has, because what is held is held in a hash table.
+//! with more bytes than it has, because what is held is held in a hash table. And what is only expected counts as several
+//! times as much as what has been measured: a side that turns out to be larger than expected would be held by each task,
+//! while to run it first costs little.
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,6 +30,9 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Pla
 use super::estimate::estimate;
 use super::join_filter::OwnStageExec;
 use super::join_sides::cost_of_holding;
+
+/// How many times its expected bytes a side counts with.
+const UNCERTAINTY: f64 = 4.0;
 
 /// Rows of a table that costs less to read again than to send.
 const SMALL_TABLE: f64 = 200_000.0;
@@ -149,7 +154,8 @@ impl ExecutionPlan for EstimatedExec {
             let expected = estimate(&self.input)?;
             // What is expected to be nothing counts as unknown.
             statistics.num_rows = Precision::Inexact(expected.rows.max(1.0) as usize);
-            statistics.total_byte_size = Precision::Inexact(cost_of_holding(&expected).max(1.0) as usize);
+            let bytes = cost_of_holding(&expected) * UNCERTAINTY;
+            statistics.total_byte_size = Precision::Inexact(bytes.max(1.0) as usize);
         }
         Ok(Arc::new(statistics))
     }

@@ -54,7 +54,7 @@ const LITTLE_MEMORY_BYTES: usize = 32 << 20;
 const MEASURED_SIDE_TIMES: &str = "3";
 
 /// And where it is expected to take no more than so many times what may be sent whole.
-const MOST_OVER_LIMIT: &str = "8";
+const MOST_OVER_LIMIT: &str = "32";
 
 /// What passes when the job is run again.
 const LOSSES: [ErrorCode; 2] = [ErrorCode::ExecutorLost, ErrorCode::ShuffleLost];
