@@ -10,6 +10,7 @@ mod commands;
 mod errors;
 mod faults;
 mod jobs;
+mod join_filters;
 mod limits;
 mod partitions;
 mod plans;

@@ -226,6 +226,8 @@ settings! {
         "Largest side of a join that is sent whole to every task instead of being exchanged; 0 never sends one.";
     "cluster.hash_join_limit": Size cluster_hash_join_limit_bytes = size(512 * MIB), Any, Session,
         "Largest build side of one hash join task; beyond it, joins sort and merge, which can spill.";
+    "cluster.join_filter_rows": Count cluster_join_filter_rows = count(500_000), Any, Session,
+        "Rows from which on a side of a join waits for the keys of the other, and drops what none of them matches before it is exchanged; 0 never waits.";
     "cluster.shuffle_compression": FullText cluster_shuffle_compression = text("lz4"), Any, Session,
         "How rows are compressed between stages: `none` where executors share a machine, `lz4`, or `zstd` where the network is slow.";
     "cluster.shuffle_checksums": Bool cluster_shuffle_checksums = bool(true), Any, Process,

@@ -13,6 +13,8 @@ mod filter;
 mod keys;
 mod own_stage;
 mod sink;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,9 +35,8 @@ pub use self::filter::{JoinFilterExec, OtherSide};
 pub use self::keys::{GatheredKeys, Gatherer, JoinKeysExec};
 pub(crate) use self::own_stage::OwnStageExec;
 use super::estimate::estimate;
+use crate::config::SluiceConfig;
 
-/// A side with fewer rows is not filtered: waiting costs more.
-const FEWEST_ROWS: f64 = 500_000.0;
 /// A filter has to drop at least as many rows for each row whose key it gathers.
 const DROPPED_FOR_ONE: f64 = 1.5;
 /// And a filter that is expected to leave more than this share of the rows is not made.
@@ -46,10 +47,15 @@ const MOST_LEFT: f64 = 0.5;
 pub(crate) struct JoinFilters;
 
 impl PhysicalOptimizerRule for JoinFilters {
-    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        let sluice = config.extensions.get::<SluiceConfig>().cloned().unwrap_or_default();
+        let fewest_rows = match sluice.cluster_join_filter_rows() {
+            0 => return Ok(plan),
+            rows => rows as f64,
+        };
         plan.transform_up(|node| {
             let filtered = match node.downcast_ref::<HashJoinExec>() {
-                Some(join) => filtered(join, &node)?,
+                Some(join) => filtered(join, &node, fewest_rows)?,
                 None => None,
             };
             Ok(match filtered {
@@ -69,15 +75,26 @@ impl PhysicalOptimizerRule for JoinFilters {
     }
 }
 
-/// The join with a filter of one side, where that is worth it.
-fn filtered(join: &HashJoinExec, node: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+/// The join with a filter of one side, where that is worth it. A side that gives fewer rows is not filtered: waiting costs
+/// more.
+fn filtered(
+    join: &HashJoinExec,
+    node: &Arc<dyn ExecutionPlan>,
+    fewest_rows: f64,
+) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     if join.null_aware || join.null_equality() != NullEquality::NullEqualsNothing {
         return Ok(None);
     }
-    let Some(pairs) = join.on().iter().map(|(left, right)| Some((place(left)?, place(right)?))).collect() else {
+    // Hashes can be compared of values of one type.
+    let (left_schema, right_schema) = (join.left().schema(), join.right().schema());
+    let pair = |left: &Arc<dyn PhysicalExpr>, right: &Arc<dyn PhysicalExpr>| {
+        let (left, right) = (place(left)?, place(right)?);
+        let same = left_schema.field(left).data_type() == right_schema.field(right).data_type();
+        same.then_some((left, right))
+    };
+    let Some(pairs) = join.on().iter().map(|(left, right)| pair(left, right)).collect::<Option<Vec<_>>>() else {
         return Ok(None);
     };
-    let pairs: Vec<(usize, usize)> = pairs;
     let (may_filter_left, may_filter_right) = join.join_type().on_lr_is_preserved();
     let mut inputs: Vec<_> = node.children().into_iter().cloned().collect();
     let (lefts, rights): (Vec<usize>, Vec<usize>) = pairs.iter().copied().unzip();
@@ -93,7 +110,7 @@ fn filtered(join: &HashJoinExec, node: &Arc<dyn ExecutionPlan>) -> Result<Option
         }
         let filter = next_filter();
         let sunk = sink::sink(&inputs[filtering], filter, &columns)?;
-        if sunk.rows < FEWEST_ROWS || sunk.rows * (1.0 - share) < side.rows * DROPPED_FOR_ONE {
+        if sunk.rows < fewest_rows || sunk.rows * (1.0 - share) < side.rows * DROPPED_FOR_ONE {
             continue;
         }
         let late = own_stage::is_decided_late(&inputs[gathering], &inputs[filtering]);
@@ -108,10 +125,10 @@ fn filtered(join: &HashJoinExec, node: &Arc<dyn ExecutionPlan>) -> Result<Option
     let mut passed_on = false;
     for (left, right) in &pairs {
         if may_filter_right {
-            passed_on |= pass_on(&mut inputs, (0, *left), (1, *right))?;
+            passed_on |= pass_on(&mut inputs, (0, *left), (1, *right), fewest_rows)?;
         }
         if may_filter_left {
-            passed_on |= pass_on(&mut inputs, (1, *right), (0, *left))?;
+            passed_on |= pass_on(&mut inputs, (1, *right), (0, *left), fewest_rows)?;
         }
     }
     if !passed_on {
@@ -121,7 +138,12 @@ fn filtered(join: &HashJoinExec, node: &Arc<dyn ExecutionPlan>) -> Result<Option
 }
 
 /// Lets the filters of one input's key drop rows of the other input as well. Each input is given with its key.
-fn pass_on(inputs: &mut [Arc<dyn ExecutionPlan>], from: (usize, usize), to: (usize, usize)) -> Result<bool> {
+fn pass_on(
+    inputs: &mut [Arc<dyn ExecutionPlan>],
+    from: (usize, usize),
+    to: (usize, usize),
+    fewest_rows: f64,
+) -> Result<bool> {
     let there = sink::filters_of(&inputs[to.0], &[to.1]);
     let mut any = false;
     for filter in sink::filters_of(&inputs[from.0], &[from.1]) {
@@ -129,7 +151,7 @@ fn pass_on(inputs: &mut [Arc<dyn ExecutionPlan>], from: (usize, usize), to: (usi
             continue;
         }
         let sunk = sink::sink(&inputs[to.0], filter, &[to.1])?;
-        if sunk.rows >= FEWEST_ROWS {
+        if sunk.rows >= fewest_rows {
             inputs[to.0] = sunk.plan;
             any = true;
         }

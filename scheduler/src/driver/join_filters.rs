@@ -175,3 +175,25 @@ fn numbers(plan: &Arc<dyn ExecutionPlan>, number: impl Fn(&dyn ExecutionPlan) ->
     });
     numbers
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_there_when_every_task_has_told_all_of_its_own() {
+        let (keys, job) = (Keys::default(), JobId::from("j"));
+        keys.note("j".into(), (1, 0), 5, Some(vec![1, 2]));
+        keys.note("j".into(), (1, 1), 5, Some(vec![]));
+        keys.note("j".into(), (1, 2), 6, Some(vec![3]));
+        keys.note("j".into(), (1, 3), 6, None);
+        assert!(keys.of_stage(&job, 5, 1, &[0, 1]).is_some());
+        assert!(keys.of_stage(&job, 5, 1, &[0, 1]).is_some(), "a second stage awaits the same");
+        assert!(keys.of_stage(&job, 6, 1, &[2, 3]).is_none(), "one task knows a part only");
+        keys.note("j".into(), (2, 0), 7, Some(vec![4]));
+        assert!(keys.of_stage(&job, 7, 2, &[0, 1]).is_none(), "one task's report is missing");
+        assert!(keys.of_stage(&job, 8, 2, &[0]).is_none());
+        keys.keep(|job| job != "j");
+        assert!(keys.of_stage(&job, 5, 1, &[0, 1]).is_none());
+    }
+}

@@ -52,6 +52,14 @@ struct Input {
     held_rows: usize,
 }
 
+impl Input {
+    /// Of the stage with the given plan, whose root writes: what it writes are the stage's partitions.
+    fn of(plan: &Arc<dyn ExecutionPlan>) -> Self {
+        let sizes = plan.children().first().map(|input| sizes::of_partitions(input)).unwrap_or_default();
+        Self { sizes, bytes: sizes::of_input(plan), held_rows: held::rows(plan) }
+    }
+}
+
 /// Hands out the largest partitions first. Jobs come in the order of their start: what the first leaves, the next gets.
 #[derive(Debug, Default)]
 pub(crate) struct LargestFirst {
@@ -122,12 +130,7 @@ impl LargestFirst {
     fn input_of(&self, job: &JobId, stage: &RunningStage) -> Arc<Input> {
         let key = (job.clone(), stage.stage_id, stage.stage_attempt_num);
         let mut known = self.stages.lock();
-        let read = || {
-            // The plan's root writes; what it writes are the stage's partitions.
-            let sizes = stage.plan.children().first().map(|input| sizes::of_partitions(input)).unwrap_or_default();
-            Input { sizes, bytes: sizes::of_input(&stage.plan), held_rows: held::rows(&stage.plan) }
-        };
-        Arc::clone(known.entry(key).or_insert_with(|| Arc::new(read())))
+        Arc::clone(known.entry(key).or_insert_with(|| Arc::new(Input::of(&stage.plan))))
     }
 }
 

@@ -311,7 +311,8 @@ impl ClusterRunner {
         for entry in state.config_options().entries() {
             // What Ballista has to have stays as it is; everything else is the user's.
             let key = entry.key.as_str();
-            let fixed = RESTRICTED.contains(&key) || (key.starts_with("sluice.") && !key.starts_with(SKEW));
+            let fixed = RESTRICTED.contains(&key)
+                || (key.starts_with("sluice.") && !PLANNING.iter().any(|own| key.starts_with(own)));
             if let (false, Some(value)) = (fixed, &entry.value) {
                 let _ = config.options_mut().set(&entry.key, value);
             }
@@ -368,7 +369,7 @@ fn skew_scope(context: &SessionContext, cores: usize) -> SkewScope {
 }
 
 /// The settings of Sluice's that a job's planning reads.
-const SKEW: &str = "sluice.skew.";
+const PLANNING: [&str; 2] = ["sluice.skew.", "sluice.cluster.join_filter_rows"];
 
 /// Settings that a job on Ballista must have one way: the other hangs or fails at the border of two stages.
 const RESTRICTED: &[&str] = &[

@@ -15,12 +15,16 @@ use ballista_core::serde::scheduler::{
 use ballista_scheduler::cluster::BoundTask;
 use ballista_scheduler::state::execution_stage::RunningStage;
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::common::JoinType;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::joins::{HashJoinExecBuilder, PartitionMode};
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 use datafusion::prelude::SessionConfig;
 
-use super::{bind_stage, sizes};
+use super::{Input, bind_stage, sizes};
 
 const MIB: u64 = 1 << 20;
 
@@ -64,10 +68,11 @@ fn bind(stage: &mut RunningStage, cores: &[u32]) -> (Vec<(String, Vec<usize>)>, 
         .enumerate()
         .map(|(number, vcores)| AvailableVcores { executor_id: format!("e{number}"), vcores: *vcores })
         .collect();
-    let sizes = sizes::of_partitions(stage.plan.children()[0]);
+    let input = Input::of(&stage.plan);
+    let all = cores.iter().sum::<u32>() as usize;
     let mut bound: Vec<BoundTask> = Vec::new();
     let mut lent: Vec<&mut AvailableVcores> = budgets.iter_mut().collect();
-    bind_stage(stage, &sizes, &JobId::from("job"), "session", &mut lent, &mut bound);
+    bind_stage(stage, &input, &JobId::from("job"), "session", all, &mut lent, &mut bound);
     let tasks = bound.into_iter().map(|(executor, task)| (executor, task.global_input_partition_ids)).collect();
     (tasks, budgets.into_iter().map(|budget| budget.vcores).collect())
 }
@@ -106,6 +111,30 @@ fn small_stages_are_cut_by_the_cores() {
     let (tasks, left) = bind(&mut stage, &[1, 3, 2]);
     assert_eq!(tasks, [task("e1", &[0, 1, 2]), task("e2", &[3, 4])]);
     assert_eq!(left, [1, 0, 0]);
+}
+
+#[test]
+fn a_table_that_each_task_builds_is_built_by_few() {
+    let probe = |partitions: usize| {
+        let schema = Arc::new(Schema::new(vec![Field::new("k", DataType::Int64, true)]));
+        let rows = vec![PartitionLocation {
+            partition_stats: PartitionStats::new(Some(50_000), Some(7), Some(MIB)),
+            ..location(0, MIB)
+        }];
+        let held = ShuffleReaderExec::try_new_broadcast(1, rows, schema, 1).unwrap();
+        let key = || Arc::new(Column::new("k", 0)) as Arc<dyn PhysicalExpr>;
+        let join = HashJoinExecBuilder::new(
+            Arc::new(held),
+            reader(&vec![100 * MIB; partitions]),
+            vec![(key(), key())],
+            JoinType::Inner,
+        );
+        Arc::new(join.with_partition_mode(PartitionMode::CollectLeft).build().unwrap()) as Arc<dyn ExecutionPlan>
+    };
+    let mut stage = stage(probe(6), 6, SessionConfig::new_with_ballista());
+    let (tasks, left) = bind(&mut stage, &[1, 1]);
+    assert_eq!(tasks, [task("e0", &[0, 1, 2]), task("e1", &[3, 4, 5])]);
+    assert_eq!(left, [0, 0]);
 }
 
 #[test]
