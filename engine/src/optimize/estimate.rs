@@ -286,7 +286,8 @@ pub(super) fn of_join(
         true => (further, further),
         false => ((keys_right / keys_left).min(1.0) * further, (keys_left / keys_right).min(1.0) * further),
     };
-    let both = |rows: f64| {
+    let (left_kept, right_kept) = with_common_keys(left, right, on);
+    let both = |left: &Estimate, right: &Estimate, rows: f64| {
         let columns = left.columns.iter().chain(&right.columns).cloned().collect();
         let mut joined = Estimate { rows, columns };
         for column in &mut joined.columns {
@@ -300,12 +301,12 @@ pub(super) fn of_join(
         marked
     };
     match join_type {
-        JoinType::Inner => both(matches),
-        JoinType::Left => both(matches.max(left.rows)),
-        JoinType::Right => both(matches.max(right.rows)),
-        JoinType::Full => both(matches.max(left.rows).max(right.rows)),
-        JoinType::LeftSemi => left.clone().scaled(of_left),
-        JoinType::RightSemi => right.clone().scaled(of_right),
+        JoinType::Inner => both(&left_kept, &right_kept, matches),
+        JoinType::Left => both(left, right, matches.max(left.rows)),
+        JoinType::Right => both(left, right, matches.max(right.rows)),
+        JoinType::Full => both(left, right, matches.max(left.rows).max(right.rows)),
+        JoinType::LeftSemi => left_kept.scaled(of_left),
+        JoinType::RightSemi => right_kept.scaled(of_right),
         // At least a little stays, or whatever comes after would look free.
         JoinType::LeftAnti => left.clone().scaled((1.0 - of_left).max(0.1)),
         JoinType::RightAnti => right.clone().scaled((1.0 - of_right).max(0.1)),
@@ -314,27 +315,54 @@ pub(super) fn of_join(
     }
 }
 
-/// How many keys each input of a join has.
+/// How many values each input of a join has of one of the join's keys.
 ///
 /// How many values a column of whole numbers has is guessed from its ends, which is too many where the numbers have gaps. Of
 /// two columns with the same ends one mostly refers to the other: then both have the values of that with fewer.
+fn values_of_key(left: &Estimate, right: &Estimate, on: &(PhysicalExprRef, PhysicalExprRef)) -> (f64, f64) {
+    let (left_key, right_key) = on;
+    let mut left_values = left.distinct(left_key).unwrap_or(left.rows);
+    let mut right_values = right.distinct(right_key).unwrap_or(right.rows);
+    if let (Some(one), Some(other)) = (left.column(left_key), right.column(right_key))
+        && one.range.is_some()
+        && one.range == other.range
+        && let (Some(one), Some(other)) = (one.domain, other.domain)
+    {
+        left_values = left_values.min(one.min(other));
+        right_values = right_values.min(one.min(other));
+    }
+    (left_values, right_values)
+}
+
+/// How many combinations of keys each input of a join has.
 fn keys_of_join(left: &Estimate, right: &Estimate, on: &[(PhysicalExprRef, PhysicalExprRef)]) -> (f64, f64) {
     let (mut keys_left, mut keys_right) = (1.0_f64, 1.0_f64);
-    for (left_key, right_key) in on {
-        let mut left_values = left.distinct(left_key).unwrap_or(left.rows);
-        let mut right_values = right.distinct(right_key).unwrap_or(right.rows);
-        if let (Some(one), Some(other)) = (left.column(left_key), right.column(right_key))
-            && one.range.is_some()
-            && one.range == other.range
-            && let (Some(one), Some(other)) = (one.domain, other.domain)
-        {
-            left_values = left_values.min(one.min(other));
-            right_values = right_values.min(one.min(other));
-        }
+    for pair in on {
+        let (left_values, right_values) = values_of_key(left, right, pair);
         keys_left *= left_values;
         keys_right *= right_values;
     }
     (keys_left.min(left.rows).max(1.0), keys_right.min(right.rows).max(1.0))
+}
+
+/// The inputs of a join with the values of its keys that both have.
+fn with_common_keys(
+    left: &Estimate,
+    right: &Estimate,
+    on: &[(PhysicalExprRef, PhysicalExprRef)],
+) -> (Estimate, Estimate) {
+    let (mut left_kept, mut right_kept) = (left.clone(), right.clone());
+    for pair in on {
+        let (left_values, right_values) = values_of_key(left, right, pair);
+        let common = left_values.min(right_values);
+        for (side, key) in [(&mut left_kept, &pair.0), (&mut right_kept, &pair.1)] {
+            let column = plain_column(key).and_then(|at| side.columns.get_mut(at));
+            if let Some(distinct) = column.and_then(|column| column.distinct.as_mut()) {
+                *distinct = distinct.min(common);
+            }
+        }
+    }
+    (left_kept, right_kept)
 }
 
 fn of_statistics(plan: &Arc<dyn ExecutionPlan>) -> Result<Estimate> {

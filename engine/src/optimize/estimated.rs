@@ -27,7 +27,7 @@ use datafusion::physical_plan::metrics::MetricsSet;
 use datafusion::physical_plan::projection::{ProjectionExec, make_with_child};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, StatisticsArgs};
 
-use super::estimate::estimate;
+use super::estimate::{Estimate, estimate};
 use super::join_filter::OwnStageExec;
 use super::join_sides::cost_of_holding;
 
@@ -74,6 +74,12 @@ fn is_small_table(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
         Some(projection) => is_small_table(projection.input()),
         None => Ok(plan.is::<DataSourceExec>() && estimate(plan)?.rows <= SMALL_TABLE),
     }
+}
+
+/// Whether a side of a join is expected to be sent whole to every task that reads the other, of those that may take so many
+/// bytes.
+pub(super) fn is_sent_whole(side: &Estimate, most_bytes: f64) -> bool {
+    cost_of_holding(side) * UNCERTAINTY < most_bytes
 }
 
 /// Passes rows on, and says how many are expected.

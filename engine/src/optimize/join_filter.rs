@@ -34,11 +34,13 @@ pub(crate) use self::filter::OtherKeys;
 pub use self::filter::{JoinFilterExec, OtherSide};
 pub use self::keys::{GatheredKeys, Gatherer, JoinKeysExec};
 pub(crate) use self::own_stage::OwnStageExec;
-use super::estimate::estimate;
+use self::sink::Sinking;
+use super::estimate::{Estimate, estimate};
+use super::estimated::is_sent_whole;
 use crate::config::SluiceConfig;
 
 /// A filter has to drop at least as many rows for each row whose key it gathers.
-const DROPPED_FOR_ONE: f64 = 1.5;
+const DROPPED_FOR_ONE: f64 = 1.0;
 /// And a filter that is expected to leave more than this share of the rows is not made.
 const MOST_LEFT: f64 = 0.5;
 
@@ -49,13 +51,16 @@ pub(crate) struct JoinFilters;
 impl PhysicalOptimizerRule for JoinFilters {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
         let sluice = config.extensions.get::<SluiceConfig>().cloned().unwrap_or_default();
-        let fewest_rows = match sluice.cluster_join_filter_rows() {
-            0 => return Ok(plan),
-            rows => rows as f64,
+        let limits = Limits {
+            fewest_rows: match sluice.cluster_join_filter_rows() {
+                0 => return Ok(plan),
+                rows => rows as f64,
+            },
+            whole_bytes: sluice.cluster_broadcast_limit_bytes() as f64,
         };
         plan.transform_up(|node| {
             let filtered = match node.downcast_ref::<HashJoinExec>() {
-                Some(join) => filtered(join, &node, fewest_rows)?,
+                Some(join) => filtered(join, &node, limits)?,
                 None => None,
             };
             Ok(match filtered {
@@ -75,12 +80,20 @@ impl PhysicalOptimizerRule for JoinFilters {
     }
 }
 
-/// The join with a filter of one side, where that is worth it. A side that gives fewer rows is not filtered: waiting costs
-/// more.
+/// Where filters are made.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// A side that gives fewer rows is not filtered: waiting costs more.
+    fewest_rows: f64,
+    /// Sides of joins are sent whole up to so many bytes.
+    whole_bytes: f64,
+}
+
+/// The join with a filter of one side, where that is worth it.
 fn filtered(
     join: &HashJoinExec,
     node: &Arc<dyn ExecutionPlan>,
-    fewest_rows: f64,
+    limits: Limits,
 ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     if join.null_aware || join.null_equality() != NullEquality::NullEqualsNothing {
         return Ok(None);
@@ -109,8 +122,9 @@ fn filtered(
             continue;
         }
         let filter = next_filter();
-        let sunk = sink::sink(&inputs[filtering], filter, &columns)?;
-        if sunk.rows < fewest_rows || sunk.rows * (1.0 - share) < side.rows * DROPPED_FOR_ONE {
+        let sinking = limits.sinking(join, gathering, &side, filter)?;
+        let sunk = sinking.into(&inputs[filtering], &columns)?;
+        if sunk.rows < limits.fewest_rows || sunk.rows * (1.0 - share) < side.rows * DROPPED_FOR_ONE {
             continue;
         }
         let late = own_stage::is_decided_late(&inputs[gathering], &inputs[filtering]);
@@ -125,10 +139,10 @@ fn filtered(
     let mut passed_on = false;
     for (left, right) in &pairs {
         if may_filter_right {
-            passed_on |= pass_on(&mut inputs, (0, *left), (1, *right), fewest_rows)?;
+            passed_on |= limits.pass_on(join, &mut inputs, (0, *left), (1, *right))?;
         }
         if may_filter_left {
-            passed_on |= pass_on(&mut inputs, (1, *right), (0, *left), fewest_rows)?;
+            passed_on |= limits.pass_on(join, &mut inputs, (1, *right), (0, *left))?;
         }
     }
     if !passed_on {
@@ -137,26 +151,37 @@ fn filtered(
     Ok(Some(replace_children_if_necessary(Arc::clone(node), inputs)?))
 }
 
-/// Lets the filters of one input's key drop rows of the other input as well. Each input is given with its key.
-fn pass_on(
-    inputs: &mut [Arc<dyn ExecutionPlan>],
-    from: (usize, usize),
-    to: (usize, usize),
-    fewest_rows: f64,
-) -> Result<bool> {
-    let there = sink::filters_of(&inputs[to.0], &[to.1]);
-    let mut any = false;
-    for filter in sink::filters_of(&inputs[from.0], &[from.1]) {
-        if there.contains(&filter) {
-            continue;
-        }
-        let sunk = sink::sink(&inputs[to.0], filter, &[to.1])?;
-        if sunk.rows >= fewest_rows {
-            inputs[to.0] = sunk.plan;
-            any = true;
-        }
+impl Limits {
+    /// A filter of the keys of one input on its way into the other.
+    fn sinking(self, join: &HashJoinExec, gathering: usize, side: &Estimate, filter: u64) -> Result<Sinking> {
+        let whole = sink::may_be_sent_whole(*join.join_type(), gathering) && is_sent_whole(side, self.whole_bytes);
+        let filtered = estimate(if gathering == 0 { join.right() } else { join.left() })?.rows;
+        Ok(Sinking { filter, exchanged: (!whole).then_some(filtered), whole_bytes: self.whole_bytes })
     }
-    Ok(any)
+
+    /// Lets the filters of one input's key drop rows of the other input as well. Each input is given with its key.
+    fn pass_on(
+        self,
+        join: &HashJoinExec,
+        inputs: &mut [Arc<dyn ExecutionPlan>],
+        (from, from_key): (usize, usize),
+        (to, to_key): (usize, usize),
+    ) -> Result<bool> {
+        let there = sink::filters_of(&inputs[to], &[to_key]);
+        let side = estimate(&inputs[from])?;
+        let mut any = false;
+        for filter in sink::filters_of(&inputs[from], &[from_key]) {
+            if there.contains(&filter) {
+                continue;
+            }
+            let sunk = self.sinking(join, from, &side, filter)?.into(&inputs[to], &[to_key])?;
+            if sunk.rows >= self.fewest_rows {
+                inputs[to] = sunk.plan;
+                any = true;
+            }
+        }
+        Ok(any)
+    }
 }
 
 /// A number that no other filter of this process has.

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use ballista_core::JobId;
 use ballista_core::serde::protobuf::{PartitionLocation, job_status::Status};
 use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::session_state::SessionStateBuilder;
@@ -55,6 +56,9 @@ const MEASURED_SIDE_TIMES: &str = "3";
 
 /// And where it is expected to take no more than so many times what may be sent whole.
 const MOST_OVER_LIMIT: &str = "32";
+
+/// Files of a table up to so many bytes are not cut.
+const WHOLE_TABLE_BYTES: usize = 4 << 20;
 
 /// What passes when the job is run again.
 const LOSSES: [ErrorCode; 2] = [ErrorCode::ExecutorLost, ErrorCode::ShuffleLost];
@@ -338,6 +342,10 @@ impl ClusterRunner {
         if joins == Joins::ThatSpill {
             options.execution.target_partitions = partitions.max(1);
             plan::spill_early(options, LITTLE_MEMORY_BYTES.saturating_mul(options.execution.target_partitions));
+        }
+        // A small table in one piece is read by each task that joins with it, without a stage of its own.
+        if options.optimizer.repartition_file_min_size == ConfigOptions::default().optimizer.repartition_file_min_size {
+            options.optimizer.repartition_file_min_size = WHOLE_TABLE_BYTES;
         }
         if asked.is_some() {
             // Partitions that are merged are not those that were asked for.

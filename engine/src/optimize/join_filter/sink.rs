@@ -16,6 +16,7 @@ use datafusion::physical_plan::union::UnionExec;
 
 use super::super::ForgetConstantsExec;
 use super::super::estimate::estimate;
+use super::super::estimated::is_sent_whole;
 use super::filter::{JoinFilterExec, OtherKeys};
 use super::keys::JoinKeysExec;
 use super::own_stage::OwnStageExec;
@@ -24,29 +25,66 @@ use super::place;
 /// A plan with a filter in it.
 pub(super) struct Sunk {
     pub(super) plan: Arc<dyn ExecutionPlan>,
-    /// Rows that the filter will see.
+    /// Rows that would be exchanged, or grouped, without it.
     pub(super) rows: f64,
 }
 
-/// The plan with the filter of the given columns as far below as it may be.
-pub(super) fn sink(plan: &Arc<dyn ExecutionPlan>, filter: u64, columns: &[usize]) -> Result<Sunk> {
-    let below = inputs_below(plan, columns);
-    // What is left of a table's own filter is less to look at.
-    let is_table = plan.children().iter().all(|input| input.children().is_empty());
-    if below.is_empty() || (plan.is::<FilterExec>() && is_table) {
-        let here = Arc::clone(plan);
-        let rows = estimate(plan)?.rows;
-        let plan = Arc::new(JoinFilterExec::new(here, filter, columns.to_vec(), OtherKeys::Awaited));
-        return Ok(Sunk { plan, rows });
+/// A filter on its way down.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sinking {
+    pub(super) filter: u64,
+    /// How many rows are exchanged, or grouped, on their way from here to the join, where they are for the first time. Where
+    /// none are, the join itself drops them.
+    pub(super) exchanged: Option<f64>,
+    /// Sides of joins are sent whole up to so many bytes.
+    pub(super) whole_bytes: f64,
+}
+
+impl Sinking {
+    /// The plan with the filter of the given columns as far below as it may be.
+    pub(super) fn into(self, plan: &Arc<dyn ExecutionPlan>, columns: &[usize]) -> Result<Sunk> {
+        let below = inputs_below(plan, columns);
+        // What is left of a table's own filter is less to look at.
+        let is_table = plan.children().iter().all(|input| input.children().is_empty());
+        if below.is_empty() || (plan.is::<FilterExec>() && is_table) {
+            let Some(rows) = self.exchanged else { return Ok(Sunk { plan: Arc::clone(plan), rows: 0.0 }) };
+            let here = Arc::clone(plan);
+            let plan = Arc::new(JoinFilterExec::new(here, self.filter, columns.to_vec(), OtherKeys::Awaited));
+            return Ok(Sunk { plan, rows });
+        }
+        let mut inputs: Vec<_> = plan.children().into_iter().cloned().collect();
+        let mut rows = 0.0;
+        for (input, columns) in below {
+            let sunk = self.below(plan, input)?.into(&inputs[input], &columns)?;
+            inputs[input] = sunk.plan;
+            rows += sunk.rows;
+        }
+        Ok(Sunk { plan: replace_children_if_necessary(Arc::clone(plan), inputs)?, rows })
     }
-    let mut inputs: Vec<_> = plan.children().into_iter().cloned().collect();
-    let mut rows = 0.0;
-    for (input, columns) in below {
-        let sunk = sink(&inputs[input], filter, &columns)?;
-        inputs[input] = sunk.plan;
-        rows += sunk.rows;
+
+    /// On the way into an input.
+    fn below(self, plan: &Arc<dyn ExecutionPlan>, input: usize) -> Result<Self> {
+        let apart = if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
+            let other = estimate(if input == 0 { join.right() } else { join.left() })?;
+            !(may_be_sent_whole(*join.join_type(), 1 - input) && is_sent_whole(&other, self.whole_bytes))
+        } else {
+            plan.is::<AggregateExec>() || plan.is::<RepartitionExec>() || plan.is::<OwnStageExec>()
+        };
+        match apart {
+            true => Ok(Self { exchanged: Some(estimate(plan.children()[input])?.rows), ..self }),
+            false => Ok(self),
+        }
     }
-    Ok(Sunk { plan: replace_children_if_necessary(Arc::clone(plan), inputs)?, rows })
+}
+
+/// Whether a join can do with each of its tasks having all of an input: none of that input's rows is wanted for itself.
+pub(super) fn may_be_sent_whole(join_type: JoinType, input: usize) -> bool {
+    match join_type {
+        JoinType::Inner => true,
+        JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => input == 1,
+        JoinType::Right | JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => input == 0,
+        JoinType::Full => false,
+    }
 }
 
 /// The filters below of which these columns are the keys.
