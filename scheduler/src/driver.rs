@@ -6,6 +6,7 @@ mod cluster;
 mod driver_tables;
 mod exchanges;
 mod explain;
+mod inner_limits;
 mod jobs;
 mod join_filters;
 mod partitions;

@@ -33,7 +33,7 @@ use super::attendance::{Believed, Watch};
 use super::cluster::Cluster;
 use super::jobs::Job;
 use super::results::{ResultReader, conform};
-use super::{driver_tables, explain, partitions, progress, results, scalar_subqueries};
+use super::{driver_tables, explain, inner_limits, partitions, progress, results, scalar_subqueries};
 use crate::boundary::BoundaryPlanner;
 use crate::executor::job_session_config;
 
@@ -346,6 +346,9 @@ impl ClusterRunner {
         // A small table in one piece is read by each task that joins with it, without a stage of its own.
         if options.optimizer.repartition_file_min_size == ConfigOptions::default().optimizer.repartition_file_min_size {
             options.optimizer.repartition_file_min_size = WHOLE_TABLE_BYTES;
+        }
+        if inner_limits::has_inner_limit(plan)? {
+            options.optimizer.repartition_sorts = false;
         }
         if asked.is_some() {
             // Partitions that are merged are not those that were asked for.

@@ -122,10 +122,15 @@ struct Task {
 
 impl Task {
     async fn run(&self, task_id: usize, context: Arc<TaskContext>) -> Result<Vec<ShuffleWritePartition>> {
-        for (path, partition) in &self.blocks {
-            checked(path.clone(), *partition).await.map_err(|error| lost("this executor", &error.to_string()))?;
-        }
-        let written = self.inner.execute_query_stage(task_id, own_context(&context)).await?;
+        self.check_blocks().await?;
+        let written = match self.inner.execute_query_stage(task_id, own_context(&context)).await {
+            Ok(written) => written,
+            Err(error) => {
+                // Rows that were damaged after the look at them may show as any error.
+                self.check_blocks().await?;
+                return Err(error);
+            }
+        };
         if !self.gatherers.is_empty() {
             let keys = self.gatherers.iter().map(Gatherer::take).collect();
             self.keys.report(self.id.clone(), keys).await;
@@ -138,6 +143,15 @@ impl Task {
             Ok(outcome) => outcome.map_err(DataFusionError::IoError),
             Err(error) => Err(DataFusionError::ExecutionJoin(Box::new(error))),
         }
+    }
+}
+
+impl Task {
+    async fn check_blocks(&self) -> Result<()> {
+        for (path, partition) in &self.blocks {
+            checked(path.clone(), *partition).await.map_err(|error| lost("this executor", &error.to_string()))?;
+        }
+        Ok(())
     }
 }
 
