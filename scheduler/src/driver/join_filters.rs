@@ -18,6 +18,9 @@ use datafusion::error::Result;
 use datafusion::physical_plan::ExecutionPlan;
 use sluice::optimize::{JoinFilterExec, JoinKeysExec, OtherSide};
 
+/// Of more keys, those of all tasks counted, no filter is made.
+const MOST_KEYS: usize = 4 << 20;
+
 /// Stage and task.
 type TaskName = (usize, usize);
 
@@ -41,6 +44,9 @@ impl Keys {
         let mut reported = self.filters.entry((job, filter)).or_insert_with(|| Reported::Tasks(HashMap::new()));
         if let Reported::Tasks(tasks) = reported.value_mut() {
             tasks.insert(task, hashes);
+            if tasks.values().flatten().map(Vec::len).sum::<usize>() > MOST_KEYS {
+                *reported.value_mut() = Reported::Whole(None);
+            }
         }
     }
 
