@@ -1,11 +1,14 @@
 //! Physical optimiser rules of Sluice's own: the order of joins, which side of a join is held in memory, and how filters
 //! are evaluated.
 
+mod compact;
 mod confined;
 mod conjunction;
 mod constants;
+mod decimals;
 mod estimate;
 mod estimated;
+mod group_parts;
 mod join_filter;
 mod join_order;
 mod join_sides;
@@ -19,12 +22,15 @@ use std::sync::Arc;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 
+use self::compact::CompactColumns;
 pub(crate) use self::confined::ConfinedExec;
 use self::conjunction::Conjunctions;
 use self::constants::ForgetConstants;
 pub(crate) use self::constants::ForgetConstantsExec;
+use self::decimals::NarrowDecimals;
 pub(crate) use self::estimated::EstimatedExec;
 use self::estimated::Estimates;
+use self::group_parts::GroupParts;
 use self::join_filter::JoinFilters;
 pub(crate) use self::join_filter::{Bloom, OtherKeys, OwnStageExec};
 pub use self::join_filter::{GatheredKeys, Gatherer, JoinFilterExec, JoinKeysExec, OtherSide};
@@ -47,7 +53,14 @@ pub(crate) fn rules() -> Vec<Rule> {
     let first: [Rule; 3] =
         [Arc::new(QuietSubqueries), Arc::new(JoinOrder), Arc::new(ForgetConstants { travels: false })];
     // Last, when filters are where they stay.
-    let last: [Rule; 3] = [Arc::new(ScanFilters), Arc::new(Conjunctions), Arc::new(PartialGroups::default())];
+    let last: [Rule; 6] = [
+        Arc::new(ScanFilters),
+        Arc::new(CompactColumns),
+        Arc::new(NarrowDecimals),
+        Arc::new(Conjunctions),
+        Arc::new(PartialGroups::default()),
+        Arc::new(GroupParts),
+    ];
     first.into_iter().chain(replaced).chain(last).collect()
 }
 

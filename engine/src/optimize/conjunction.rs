@@ -170,6 +170,8 @@ fn cost(condition: &Arc<dyn PhysicalExpr>, schema: &Schema) -> Cost {
         return match condition.data_type(schema) {
             Ok(DataType::Boolean | DataType::Null) => Cost::Numbers,
             Ok(kind) if kind.is_primitive() => Cost::Numbers,
+            // It is compared by its words.
+            Ok(DataType::Dictionary(..)) => Cost::Numbers,
             Ok(DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => Cost::Texts,
             _ => Cost::Other,
         };
@@ -181,6 +183,14 @@ fn cost(condition: &Arc<dyn PhysicalExpr>, schema: &Schema) -> Cost {
             Operator::IsDistinctFrom | Operator::IsNotDistinctFrom => below(),
             _ => Cost::Other,
         };
+    }
+    let has_words = |looked_at: &Arc<dyn PhysicalExpr>| {
+        looked_at.is::<Column>() && matches!(looked_at.data_type(schema), Ok(DataType::Dictionary(..)))
+    };
+    if (condition.is::<LikeExpr>() || condition.is::<InListExpr>())
+        && condition.children().first().is_some_and(|looked_at| has_words(looked_at))
+    {
+        return Cost::Numbers;
     }
     if condition.is::<LikeExpr>() {
         return below().max(Cost::Patterns);

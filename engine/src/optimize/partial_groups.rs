@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
@@ -22,6 +23,9 @@ use super::confined::ConfinedExec;
 
 /// What the groups of a partition may take: a good part of a core's share of today's caches.
 const TABLE_BYTES: usize = 8 << 20;
+
+/// What the texts of a key take at once where they come as views, however few there are.
+const VIEW_BLOCK_BYTES: usize = 2 << 20;
 
 /// Aggregates whose state is a few numbers. Of others, a few groups could fill the table.
 const SMALL_STATES: [&str; 12] =
@@ -39,7 +43,10 @@ impl PhysicalOptimizerRule for PartialGroups {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
         plan.transform_up(|node| match node.downcast_ref::<AggregateExec>() {
             Some(aggregate) if is_bounded(aggregate) => {
-                let confined = ConfinedExec::over(&node, TABLE_BYTES)?;
+                let kinds =
+                    aggregate.group_expr().expr().iter().map(|(key, _)| key.data_type(&aggregate.input().schema()));
+                let views = kinds.filter(|kind| matches!(kind, Ok(DataType::Utf8View))).count();
+                let confined = ConfinedExec::over(&node, TABLE_BYTES + views * VIEW_BLOCK_BYTES)?;
                 let confined = if self.apart { confined.with_batches_apart() } else { confined };
                 Ok(Transformed::yes(Arc::new(confined) as Arc<dyn ExecutionPlan>))
             }

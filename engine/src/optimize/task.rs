@@ -12,7 +12,7 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::filter_pushdown::FilterPushdown;
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::{Conjunctions, PartialGroups, ScanFilters};
+use super::{CompactColumns, Conjunctions, GroupParts, NarrowDecimals, PartialGroups, ScanFilters};
 
 /// Settings under which a task is planned and run.
 pub fn task_config(options: &mut ConfigOptions) {
@@ -31,6 +31,9 @@ pub fn task_config(options: &mut ConfigOptions) {
 pub fn optimize_task(plan: Arc<dyn ExecutionPlan>, options: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
     let plan = FilterPushdown::new_post_optimization().optimize(plan, options)?;
     let plan = ScanFilters.optimize(plan, options)?;
+    let plan = CompactColumns.optimize(plan, options)?;
+    let plan = NarrowDecimals.optimize(plan, options)?;
     let plan = Conjunctions.optimize(plan, options)?;
-    PartialGroups { apart: true }.optimize(plan, options)
+    let plan = PartialGroups { apart: true }.optimize(plan, options)?;
+    GroupParts.optimize(plan, options)
 }

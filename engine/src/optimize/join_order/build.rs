@@ -13,7 +13,7 @@ use datafusion::physical_plan::joins::utils::{ColumnIndex, JoinFilter};
 use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec};
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 
-use super::graph::{Equality, Filter, JoinGraph, Set, Side, Tree, renumbered};
+use super::graph::{Filter, JoinGraph, Set, Side, Tree, renumbered};
 
 /// Makes plans of trees of one graph.
 pub(super) struct Builder<'a> {
@@ -137,23 +137,27 @@ impl<'a> Builder<'a> {
         Ok(Built { plan, columns, relations })
     }
 
-    /// The equalities between the two parts, as keys of their columns.
+    /// The equalities between the two parts, as keys of their columns. Within a part, all sides of a class are equal already:
+    /// the one of the first relation stands for them.
     fn keys(&self, left: &Built, right: &Built) -> Result<Vec<(PhysicalExprRef, PhysicalExprRef)>> {
-        let mut keys: Vec<(PhysicalExprRef, PhysicalExprRef)> = Vec::new();
-        for Equality { left: one, right: other, .. } in &self.graph.equalities {
-            let of = |side: &Side, part: &Built| part.relations & 1 << side.relation != 0;
-            let pair = if of(one, left) && of(other, right) {
-                (left.key(one)?, right.key(other)?)
-            } else if of(other, left) && of(one, right) {
-                (left.key(other)?, right.key(one)?)
-            } else {
+        let mut keys = Vec::new();
+        let mut classes = Vec::new();
+        for equality in &self.graph.equalities {
+            if classes.contains(&equality.class) || !equality.connects(left.relations, right.relations) {
                 continue;
-            };
-            if !keys.iter().any(|known| known.0.eq(&pair.0) && known.1.eq(&pair.1)) {
-                keys.push(pair);
             }
+            classes.push(equality.class);
+            let of = |part: &Built| self.side_in(equality.class, part.relations).unwrap_or(&equality.left);
+            keys.push((left.key(of(left))?, right.key(of(right))?));
         }
         Ok(keys)
+    }
+
+    /// The side of a class that stands for all of a part.
+    fn side_in(&self, class: usize, part: Set) -> Option<&Side> {
+        let sides = self.graph.equalities.iter().filter(|equality| equality.class == class);
+        let sides = sides.flat_map(|equality| [&equality.left, &equality.right]);
+        sides.filter(|side| part & 1 << side.relation != 0).min_by_key(|side| side.relation)
     }
 
     /// The other conditions that become whole with this join.
@@ -191,15 +195,11 @@ impl<'a> Builder<'a> {
 
     /// Whether a column of a part is an output of the whole, or of a condition that is not yet whole.
     fn is_needed_above(&self, column: usize, part: Set) -> bool {
-        let relation = self.graph.relation_of(column);
         let uses =
             |expression: &Arc<dyn PhysicalExpr>| collect_columns(expression).iter().any(|used| used.index() == column);
         self.graph.output.contains(&column)
             || self.graph.equalities.iter().any(|equality| {
-                let sides = [(&equality.left, &equality.right), (&equality.right, &equality.left)];
-                sides
-                    .into_iter()
-                    .any(|(own, other)| own.relation == relation && part & 1 << other.relation == 0 && uses(&own.key))
+                equality.connects(part, !part) && self.side_in(equality.class, part).is_some_and(|side| uses(&side.key))
             })
             || self.graph.filters.iter().any(|filter| filter.relations & !part != 0 && uses(&filter.condition))
     }

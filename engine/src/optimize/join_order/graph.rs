@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{JoinSide, JoinType, NullEquality, Result};
-use datafusion::physical_expr::expressions::Column;
+use datafusion::logical_expr::Operator;
+use datafusion::physical_expr::expressions::{BinaryExpr, Column};
 use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr::{PhysicalExpr, split_conjunction};
 use datafusion::physical_plan::ExecutionPlan;
@@ -46,16 +47,25 @@ pub(super) struct Relation {
     pub(super) first_column: usize,
 }
 
-/// `left = right` between two relations.
+/// `left = right` between two relations, the first of which comes first.
 pub(super) struct Equality {
     pub(super) left: Side,
     pub(super) right: Side,
-    /// Equalities with the same number say the same of further relations: of `a = b`, `b = c` and `a = c` the third
-    /// removes no rows.
+    /// Equalities with the same number say the same of further relations: all pairs of a class are there, and of `a = b`,
+    /// `b = c` and `a = c` the third removes no rows.
     pub(super) class: usize,
 }
 
+impl Equality {
+    /// Whether it is between the two parts.
+    pub(super) fn connects(&self, left: Set, right: Set) -> bool {
+        let (one, other): (Set, Set) = (1 << self.left.relation, 1 << self.right.relation);
+        (left & one != 0 && right & other != 0) || (left & other != 0 && right & one != 0)
+    }
+}
+
 /// One side of an equality.
+#[derive(Clone)]
 pub(super) struct Side {
     pub(super) relation: usize,
     pub(super) key: Arc<dyn PhysicalExpr>,
@@ -97,7 +107,7 @@ impl JoinGraph {
             return Ok(None);
         }
         (graph.written, graph.output) = (tree, output);
-        graph.classify();
+        graph.complete();
         Ok(Some(graph))
     }
 
@@ -217,21 +227,34 @@ impl JoinGraph {
         renumbered(&side.key, |column| column - first)
     }
 
-    /// Numbers the equalities by what they say.
-    fn classify(&mut self) {
-        for at in 0..self.equalities.len() {
-            let (before, rest) = self.equalities.split_at_mut(at);
-            let Some(own) = rest.first_mut() else { continue };
-            let shares = |other: &Equality| {
-                [&other.left, &other.right]
-                    .into_iter()
-                    .any(|side| side.key.eq(&own.left.key) || side.key.eq(&own.right.key))
-            };
-            let classes: Vec<usize> = before.iter().filter(|other| shares(other)).map(|other| other.class).collect();
-            own.class = classes.first().copied().unwrap_or(at);
-            let own_class = own.class;
-            for other in before.iter_mut().filter(|other| classes.contains(&other.class)) {
-                other.class = own_class;
+    /// Adds the equalities that follow from others, and numbers all by what they say: of `a = b` and `b = c` follows `a = c`,
+    /// so that any two of the three relations can be joined first.
+    fn complete(&mut self) {
+        let mut classes: Vec<Vec<Side>> = Vec::new();
+        for Equality { left, right, .. } in self.equalities.drain(..) {
+            let shares = |class: &Vec<Side>| class.iter().any(|side| side.key.eq(&left.key) || side.key.eq(&right.key));
+            let (touched, mut apart): (Vec<_>, Vec<_>) = classes.into_iter().partition(shares);
+            let mut joined: Vec<Side> = touched.into_iter().flatten().collect();
+            for side in [left, right] {
+                if !joined.iter().any(|known| known.key.eq(&side.key)) {
+                    joined.push(side);
+                }
+            }
+            apart.push(joined);
+            classes = apart;
+        }
+        for (class, sides) in classes.iter_mut().enumerate() {
+            sides.sort_by_key(|side| side.relation);
+            for (at, left) in sides.iter().enumerate() {
+                for right in &sides[at + 1..] {
+                    if left.relation == right.relation {
+                        let (one, other) = (Arc::clone(&left.key), Arc::clone(&right.key));
+                        let condition = Arc::new(BinaryExpr::new(one, Operator::Eq, other));
+                        self.filters.push(Filter { condition, relations: 1 << left.relation });
+                    } else {
+                        self.equalities.push(Equality { left: left.clone(), right: right.clone(), class });
+                    }
+                }
             }
         }
     }
@@ -261,7 +284,7 @@ fn first_join(plan: &Arc<dyn ExecutionPlan>) -> Option<&HashJoinExec> {
     if through { plan.children().into_iter().find_map(first_join) } else { None }
 }
 
-/// The expression with other numbers for its columns.
+/// The expression with other numbers for its columns, and without their names: projections may give a column several.
 pub(super) fn renumbered(
     expression: &Arc<dyn PhysicalExpr>,
     mut number: impl FnMut(usize) -> usize,
@@ -269,7 +292,7 @@ pub(super) fn renumbered(
     Arc::clone(expression)
         .transform_up(|node| match node.downcast_ref::<Column>() {
             Some(column) => {
-                let renumbered = Column::new(column.name(), number(column.index()));
+                let renumbered = Column::new("", number(column.index()));
                 Ok(Transformed::yes(Arc::new(renumbered) as Arc<dyn PhysicalExpr>))
             }
             None => Ok(Transformed::no(node)),

@@ -111,10 +111,7 @@ impl<'a> Search<'a> {
     }
 
     fn are_connected(&self, left: Set, right: Set) -> bool {
-        self.graph.equalities.iter().any(|equality| {
-            let (one, other): (Set, Set) = (1 << equality.left.relation, 1 << equality.right.relation);
-            (left & one != 0 && right & other != 0) || (left & other != 0 && right & one != 0)
-        })
+        self.graph.equalities.iter().any(|equality| equality.connects(left, right))
     }
 
     /// Sets of relations that equalities connect.
