@@ -154,7 +154,7 @@ impl EngineProfile {
 
 /// Keys of a join that fill their range to this share are looked up by their place in an array instead of by hash. An
 /// array place is four bytes, a hash table takes some thirty for a row.
-const MIN_KEY_DENSITY: f64 = 0.03;
+pub(crate) const MIN_KEY_DENSITY: f64 = 0.03;
 
 /// DataFusion's configuration with Sluice's section and defaults, then the settings over it.
 fn session_config(settings: &[(String, String)]) -> Result<SessionConfig> {

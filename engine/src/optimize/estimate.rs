@@ -76,6 +76,12 @@ impl Estimate {
         Some(distinct.min(self.rows).max(1.0))
     }
 
+    /// How far the least value of an expression is from its greatest, where both are known.
+    pub(super) fn span(&self, expression: &Arc<dyn PhysicalExpr>) -> Option<f64> {
+        let (least, greatest) = self.column(expression)?.range?;
+        Some(greatest - least + 1.0)
+    }
+
     /// The share of its table's values that an expression still has; all of them where nothing is known.
     pub(super) fn share_of_domain(&self, expression: &Arc<dyn PhysicalExpr>) -> f64 {
         let domain = self.column(expression).and_then(|column| column.domain);
@@ -319,7 +325,7 @@ pub(super) fn of_join(
 ///
 /// How many values a column of whole numbers has is guessed from its ends, which is too many where the numbers have gaps. Of
 /// two columns with the same ends one mostly refers to the other: then both have the values of that with fewer.
-fn values_of_key(left: &Estimate, right: &Estimate, on: &(PhysicalExprRef, PhysicalExprRef)) -> (f64, f64) {
+pub(super) fn values_of_key(left: &Estimate, right: &Estimate, on: &(PhysicalExprRef, PhysicalExprRef)) -> (f64, f64) {
     let (left_key, right_key) = on;
     let mut left_values = left.distinct(left_key).unwrap_or(left.rows);
     let mut right_values = right.distinct(right_key).unwrap_or(right.rows);

@@ -2,11 +2,11 @@
 //!
 //! The last step of an aggregation looks each of its rows up in a table of all groups. With millions of groups no cache holds
 //! that table, and a row costs as much as a read of main memory takes. Here the rows are first set apart into [`PARTS`] parts
-//! by the hash of their key, some at a time, and each part has a table of its own (radix partitioning: Manegold, Boncz and
-//! Kersten, *Optimizing Main-Memory Join on Modern Hardware*, TKDE 2002). Rows of one part come together, so that what they
-//! look up stays in the cache while it is used.
+//! by the hash of their key, and then the groups of one part after another are made, each in a small table (radix
+//! partitioning: Manegold, Boncz and Kersten, *Optimizing Main-Memory Join on Modern Hardware*, TKDE 2002).
 //!
-//! An input of few rows goes to one table as it would otherwise. When memory is short, the tables spill, as one does.
+//! An input of few rows goes to one table as it would otherwise, and so does one that takes more memory than may be held: one
+//! table can spill.
 
 mod parts;
 

@@ -8,6 +8,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::metrics::MetricsSet;
+use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::prelude::SessionConfig;
 use sluice::optimize::{optimize_task, task_config};
 
@@ -64,7 +65,8 @@ impl UnknownMetrics {
 
     fn compare(&mut self, sent: &Arc<dyn ExecutionPlan>, planned: &Arc<dyn ExecutionPlan>, place: &mut usize) {
         let has_metrics = planned.metrics().is_some();
-        let added = planned.is::<FilterExec>() && !sent.is::<FilterExec>();
+        let added = planned.is::<FilterExec>() && !sent.is::<FilterExec>()
+            || planned.is::<ProjectionExec>() && !sent.is::<ProjectionExec>();
         if added && has_metrics {
             self.0.push(*place);
         }

@@ -16,7 +16,7 @@ use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
 use datafusion::parquet::arrow::arrow_reader::ArrowReaderOptions;
 use datafusion::parquet::arrow::async_reader::AsyncFileReader;
 use datafusion::parquet::arrow::{ARROW_SCHEMA_META_KEY, encode_arrow_schema, parquet_to_arrow_schema};
-use datafusion::parquet::basic::{Encoding, PageType};
+use datafusion::parquet::basic::{Encoding, PageType, Type};
 use datafusion::parquet::errors::Result as ParquetResult;
 use datafusion::parquet::file::metadata::{
     ColumnChunkMetaData, FileMetaData, KeyValue, ParquetMetaData, ParquetMetaDataBuilder,
@@ -139,22 +139,40 @@ fn with_stored(metadata: &ParquetMetaData, columns: &Columns) -> ParquetResult<O
 
 fn stored_field(metadata: &ParquetMetaData, field: &FieldRef, columns: &Columns) -> FieldRef {
     let Some(stored) = columns.get(field.name()) else { return Arc::clone(field) };
+    // Whoever gave a type of their own to the column reads it in that.
+    if field.extension_type_name().is_some() {
+        return Arc::clone(field);
+    }
     // A file's own texts may have another type than the table's.
     let own = match field.data_type() {
         DataType::LargeUtf8 | DataType::Utf8View => &DataType::Utf8,
         own => own,
     };
-    let has_it = *stored != Stored::Codes || is_coded(metadata, field.name());
+    let has_it = match stored {
+        Stored::Codes => is_coded(metadata, field.name()),
+        Stored::Narrow => is_narrow(metadata, field.name()),
+        Stored::Views => true,
+    };
     match stored.of(own).filter(|_| has_it) {
         Some(kind) => Arc::new(Field::clone(field).with_data_type(kind)),
         None => Arc::clone(field),
     }
 }
 
+/// The place of a column that is not nested.
+fn leaf_of(metadata: &ParquetMetaData, name: &str) -> Option<usize> {
+    metadata.file_metadata().schema_descr().columns().iter().position(|leaf| leaf.path().parts() == [name])
+}
+
+/// Whether a column's decimals are stored in a fixed number of bytes. Decimals of any length are not read in 64 bits.
+fn is_narrow(metadata: &ParquetMetaData, name: &str) -> bool {
+    let kind = leaf_of(metadata, name).map(|leaf| metadata.file_metadata().schema_descr().column(leaf).physical_type());
+    matches!(kind, Some(Type::INT32 | Type::INT64 | Type::FIXED_LEN_BYTE_ARRAY))
+}
+
 /// Whether all values of a column are numbers of words of small dictionaries.
 fn is_coded(metadata: &ParquetMetaData, name: &str) -> bool {
-    let leaves = metadata.file_metadata().schema_descr().columns();
-    let Some(leaf) = leaves.iter().position(|leaf| leaf.path().parts() == [name]) else { return false };
+    let Some(leaf) = leaf_of(metadata, name) else { return false };
     metadata.row_groups().iter().all(|group| group.num_rows() == 0 || is_coded_chunk(group.column(leaf)))
 }
 

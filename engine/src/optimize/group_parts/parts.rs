@@ -1,20 +1,15 @@
-//! Sets rows apart, and gives them to a table for each part.
+//! Sets rows apart, and makes the groups of one part after another.
 
-use std::collections::VecDeque;
-use std::fmt;
-use std::future::poll_fn;
 use std::mem::take;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
 
-use datafusion::arrow::array::{RecordBatch, UInt32Array};
+use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use datafusion::arrow::compute::{concat_batches, take_record_batch};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::hash_utils::{RandomState, create_hashes};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, internal_err};
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
-use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -23,54 +18,34 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::PARTS;
 
-/// Rows are set apart when there are more than so many.
-const APART_ROWS: usize = 1 << 18;
-/// So many rows are set apart at a time.
-const CHUNK_ROWS: usize = 1 << 18;
-/// What waits for the tables is given to them when it takes as much.
-const WAITING_BYTES: usize = 64 << 20;
+/// So many rows are set apart at a time; fewer in all are not.
+const CHUNK_ROWS: usize = if cfg!(test) { 1 << 13 } else { 1 << 18 };
+/// Rows that take more than this in a partition, ...
+const MOST_BYTES: usize = 512 << 20;
+/// ... or this part of what the memory pool has for each partition, are not held.
+const MOST_PART: usize = 4;
 /// Not the seeds by which rows were sent here, or all would be of few parts.
 const SEED: RandomState = RandomState::with_seed(0x5eed);
 
-/// Rows that wait for a table, and whether there will be more.
-#[derive(Debug, Default)]
-struct Queue {
-    batches: VecDeque<RecordBatch>,
-    is_closed: bool,
-}
-
-type SharedQueue = Arc<Mutex<Queue>>;
-
-fn push(queue: &SharedQueue, batch: RecordBatch) {
-    queue.lock().unwrap_or_else(PoisonError::into_inner).batches.push_back(batch);
-}
-
-fn close(queue: &SharedQueue) {
-    queue.lock().unwrap_or_else(PoisonError::into_inner).is_closed = true;
-}
-
-/// A table: the step of the aggregation over rows of one part.
-struct Table {
-    queue: SharedQueue,
-    groups: SendableRecordBatchStream,
-}
-
 /// One partition's rows in parts.
 pub(super) struct Parts {
-    node: Arc<dyn ExecutionPlan>,
+    tables: Tables,
     keys: Vec<Arc<dyn PhysicalExpr>>,
-    partition: usize,
-    context: Arc<TaskContext>,
-    /// What all tables take from the memory pool.
-    pool: Arc<PartsPool>,
-    schema: SchemaRef,
     /// Rows that are not yet set apart.
     whole: Vec<RecordBatch>,
     whole_rows: usize,
-    /// None until rows are set apart.
-    tables: Vec<Table>,
-    /// What the rows take that are set apart and wait for their tables.
-    waiting: MemoryReservation,
+    /// The others; none until there are enough.
+    apart: Vec<Vec<RecordBatch>>,
+    /// What all rows take, and may take.
+    held: MemoryReservation,
+    most_bytes: usize,
+}
+
+/// Makes the tables of a partition: the step of the aggregation over given rows.
+struct Tables {
+    node: Arc<dyn ExecutionPlan>,
+    partition: usize,
+    context: Arc<TaskContext>,
 }
 
 impl Parts {
@@ -81,49 +56,71 @@ impl Parts {
         context: Arc<TaskContext>,
     ) -> Self {
         let pool = context.memory_pool();
-        let all = MemoryConsumer::new(format!("GroupParts[{partition}]")).with_can_spill(true).register(pool);
-        let waiting = MemoryConsumer::new(format!("GroupPartsInput[{partition}]")).register(pool);
-        let schema = node.schema();
-        let pool = Arc::new(PartsPool { all, whole: Arc::clone(pool) });
-        Self { node, keys, partition, context, pool, schema, whole: vec![], whole_rows: 0, tables: vec![], waiting }
+        let held = MemoryConsumer::new(format!("GroupParts[{partition}]")).with_can_spill(true).register(pool);
+        let most_bytes = match pool.memory_limit() {
+            MemoryLimit::Finite(bytes) => {
+                let partitions = context.session_config().target_partitions().max(1);
+                (bytes / partitions / MOST_PART).min(MOST_BYTES)
+            }
+            _ => MOST_BYTES,
+        };
+        let tables = Tables { node, partition, context };
+        Self { tables, keys, whole: Vec::new(), whole_rows: 0, apart: Vec::new(), held, most_bytes }
     }
 
     /// The groups of all rows of the input.
     pub(super) fn run(mut self, mut input: SendableRecordBatchStream) -> SendableRecordBatchStream {
-        let schema = Arc::clone(&self.schema);
+        let schema = self.tables.node.schema();
         let groups = async move {
             while let Some(batch) = input.next().await {
-                self.add(batch?).await?;
+                let batch = batch?;
+                let bytes = bytes(&batch);
+                let fits = self.held.size() + bytes <= self.most_bytes && self.held.try_grow(bytes).is_ok();
+                self.whole_rows += batch.num_rows();
+                self.whole.push(batch);
+                if !fits {
+                    return self.in_one_table(Some(input));
+                }
+                if self.whole_rows >= CHUNK_ROWS {
+                    self.set_apart()?;
+                }
             }
             drop(input);
-            self.finish().await
+            if self.apart.is_empty() {
+                return self.in_one_table(None);
+            }
+            self.set_apart()?;
+            Ok(self.in_parts())
         };
-        let groups = stream::once(groups).map_ok(|tables| stream::iter(tables).flatten()).try_flatten();
-        Box::pin(RecordBatchStreamAdapter::new(schema, groups))
+        Box::pin(RecordBatchStreamAdapter::new(schema, stream::once(groups).try_flatten()))
     }
 
-    async fn add(&mut self, batch: RecordBatch) -> Result<()> {
-        // A batch that does not fit goes to the tables at once, which can spill.
-        let fits = self.waiting.try_grow(batch.get_array_memory_size()).is_ok();
-        self.whole_rows += batch.num_rows();
-        self.whole.push(batch);
-        if self.tables.is_empty() && self.whole_rows < APART_ROWS && fits {
-            return Ok(());
-        }
-        if self.whole_rows >= CHUNK_ROWS || !fits {
-            self.set_apart()?;
-        }
-        if !fits || self.waiting.size() >= WAITING_BYTES {
-            self.look_up().await?;
-        }
-        Ok(())
+    /// The groups of the rows that are held, and of those that are still to come, made in one table, which can spill.
+    fn in_one_table(self, rest: Option<SendableRecordBatchStream>) -> Result<SendableRecordBatchStream> {
+        let Self { tables, whole, apart, held, .. } = self;
+        let first: Vec<RecordBatch> = apart.into_iter().flatten().chain(whole).collect();
+        let rows = stream::iter(first).map(move |batch| {
+            held.shrink(bytes(&batch).min(held.size()));
+            Ok(batch)
+        });
+        let rest = rest.map_or_else(|| stream::empty().boxed(), |rest| rest.boxed());
+        tables.over(rows.chain(rest).boxed())
+    }
+
+    /// The groups of one part after another.
+    fn in_parts(self) -> SendableRecordBatchStream {
+        let Self { tables, apart, held, .. } = self;
+        let schema = tables.node.schema();
+        let groups = stream::iter(apart).map(move |part| {
+            // Parts share memory: all of it is held until the last is made.
+            let _held = &held;
+            tables.over(stream::iter(part).map(Ok).boxed())
+        });
+        Box::pin(RecordBatchStreamAdapter::new(schema, groups.try_flatten()))
     }
 
     /// Sets the rows that have come apart by their keys.
     fn set_apart(&mut self) -> Result<()> {
-        if self.tables.is_empty() {
-            self.tables = (0..PARTS).map(|_| self.table()).collect::<Result<_>>()?;
-        }
         self.whole_rows = 0;
         let batches = take(&mut self.whole);
         let [first, ..] = batches.as_slice() else { return Ok(()) };
@@ -135,66 +132,41 @@ impl Parts {
         create_hashes(&keys, &SEED, &mut hashes)?;
         let (order, ends) = in_order_of_parts(&hashes);
         let ordered = take_record_batch(&chunk, &order)?;
+        self.apart.resize_with(PARTS, Vec::new);
         let mut start = 0;
-        for (table, end) in self.tables.iter().zip(ends) {
+        for (part, end) in self.apart.iter_mut().zip(ends) {
             if end > start {
-                push(&table.queue, ordered.slice(start, end - start));
+                part.push(ordered.slice(start, end - start));
             }
             start = end;
         }
         Ok(())
     }
+}
 
-    /// Has each table take the rows that wait for it.
-    async fn look_up(&mut self) -> Result<()> {
-        for table in &mut self.tables {
-            // It has no groups before it knows that there are no more rows, and is asked again when there are.
-            match poll_fn(|context| Poll::Ready(table.groups.poll_next_unpin(context))).await {
-                Poll::Pending => {}
-                Poll::Ready(Some(Err(error))) => return Err(error),
-                Poll::Ready(_) => return internal_err!("groups are known before all rows are"),
-            }
-            tokio::task::yield_now().await;
-        }
-        self.waiting.resize(self.whole.iter().map(RecordBatch::get_array_memory_size).sum());
-        Ok(())
-    }
-
-    /// The tables, which give their groups one after another.
-    async fn finish(mut self) -> Result<Vec<SendableRecordBatchStream>> {
-        if self.tables.is_empty() {
-            // Few rows: one table.
-            let table = self.table()?;
-            take(&mut self.whole).into_iter().for_each(|batch| push(&table.queue, batch));
-            self.tables.push(table);
-        } else {
-            self.set_apart()?;
-            self.look_up().await?;
-        }
-        self.waiting.free();
-        self.tables.iter().for_each(|table| close(&table.queue));
-        Ok(self.tables.into_iter().map(|table| table.groups).collect())
-    }
-
-    fn table(&self) -> Result<Table> {
-        let queue = SharedQueue::default();
+impl Tables {
+    /// The groups of the rows.
+    fn over(&self, rows: stream::BoxStream<'static, Result<RecordBatch>>) -> Result<SendableRecordBatchStream> {
         let outside = &self.context;
-        let config = outside.session_config().clone().with_extension(Arc::new(PartQueue(Arc::clone(&queue))));
-        let pool = Arc::clone(&self.pool) as Arc<dyn MemoryPool>;
-        let runtime = Arc::new(RuntimeEnv { memory_pool: pool, ..outside.runtime_env().as_ref().clone() });
+        let rows = Arc::new(PartRows(Mutex::new(Some(rows))));
         let inside = TaskContext::new(
             outside.task_id(),
             outside.session_id(),
-            config,
+            outside.session_config().clone().with_extension(rows),
             outside.scalar_functions().clone(),
             outside.higher_order_functions().clone(),
             outside.aggregate_functions().clone(),
             outside.window_functions().clone(),
-            runtime,
+            outside.runtime_env(),
         );
-        let groups = self.node.execute(self.partition, Arc::new(inside))?;
-        Ok(Table { queue, groups })
+        self.node.execute(self.partition, Arc::new(inside))
     }
+}
+
+/// What the rows of a batch take. Batches may be slices of a large one, of which each is only its part.
+fn bytes(batch: &RecordBatch) -> usize {
+    let of = |column: &ArrayRef| column.to_data().get_slice_memory_size().unwrap_or(column.get_array_memory_size());
+    batch.columns().iter().map(of).sum()
 }
 
 /// The rows, by their places, in the order of their parts, and where each part ends.
@@ -216,23 +188,24 @@ fn in_order_of_parts(hashes: &[u64]) -> (UInt32Array, [usize; PARTS]) {
     (UInt32Array::from(order), next)
 }
 
-/// The queue of the table that runs in a context.
-struct PartQueue(SharedQueue);
+/// The rows of the table that runs in a context.
+struct PartRows(Mutex<Option<stream::BoxStream<'static, Result<RecordBatch>>>>);
 
 /// The input of a table.
 #[derive(Debug)]
 pub(super) struct FromParts {
+    schema: SchemaRef,
     properties: Arc<PlanProperties>,
 }
 
 impl FromParts {
     pub(super) fn of(input: &Arc<dyn ExecutionPlan>) -> Self {
-        Self { properties: Arc::clone(input.properties()) }
+        Self { schema: input.schema(), properties: Arc::clone(input.properties()) }
     }
 }
 
 impl DisplayAs for FromParts {
-    fn fmt_as(&self, _: DisplayFormatType, formatter: &mut fmt::Formatter) -> fmt::Result {
+    fn fmt_as(&self, _: DisplayFormatType, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
         formatter.write_str("FromParts")
     }
 }
@@ -262,62 +235,11 @@ impl ExecutionPlan for FromParts {
     }
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let Some(queue) = context.session_config().get_extension::<PartQueue>() else {
-            return internal_err!("the input of a table comes from its queue");
-        };
-        let rows = stream::poll_fn(move |_| {
-            let mut queue = queue.0.lock().unwrap_or_else(PoisonError::into_inner);
-            match queue.batches.pop_front() {
-                Some(batch) => Poll::Ready(Some(Ok(batch))),
-                None if queue.is_closed => Poll::Ready(None),
-                None => Poll::Pending,
-            }
-        });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
-    }
-}
-
-/// The pool of all tables, which is one consumer of the whole pool: a pool that shares fairly would take each for as
-/// much as a sort.
-struct PartsPool {
-    all: MemoryReservation,
-    whole: Arc<dyn MemoryPool>,
-}
-
-impl fmt::Debug for PartsPool {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("PartsPool").field("used", &self.all.size()).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Display for PartsPool {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.whole.fmt(formatter)
-    }
-}
-
-impl MemoryPool for PartsPool {
-    fn name(&self) -> &str {
-        "parts"
-    }
-
-    fn grow(&self, _: &MemoryReservation, additional: usize) {
-        self.all.grow(additional);
-    }
-
-    fn shrink(&self, _: &MemoryReservation, shrink: usize) {
-        self.all.shrink(shrink);
-    }
-
-    fn try_grow(&self, _: &MemoryReservation, additional: usize) -> Result<()> {
-        self.all.try_grow(additional)
-    }
-
-    fn reserved(&self) -> usize {
-        self.all.size()
-    }
-
-    fn memory_limit(&self) -> MemoryLimit {
-        self.whole.memory_limit()
+        let rows = context.session_config().get_extension::<PartRows>();
+        let rows = rows.and_then(|rows| rows.0.lock().unwrap_or_else(PoisonError::into_inner).take());
+        match rows {
+            Some(rows) => Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), rows))),
+            None => internal_err!("a table is made of the rows of its part, once"),
+        }
     }
 }

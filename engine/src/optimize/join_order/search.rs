@@ -1,15 +1,21 @@
 //! Finds the tree that costs least.
 //!
 //! The cost of a hash join is counted in rows: each of the side that is held in memory, each of the other side that looks
-//! it up, and each that comes out. How many come out follows from how many values the keys have.
+//! it up, and each that comes out. How many come out follows from how many values the keys have. A single key that fills a
+//! good part of its range is looked up by its place in an array, others by their hash, which costs more.
 
 use std::collections::HashMap;
 
-use super::graph::{JoinGraph, Set, Tree};
+use super::graph::{JoinGraph, Set, Side, Tree};
+use crate::optimize::estimate::values_of_key;
+use crate::profile::MIN_KEY_DENSITY;
 
-/// A row put into a hash table, against one looked up in it.
-const HELD: f64 = 3.0;
-const LOOKED_UP: f64 = 1.0;
+/// A row put into an array, against one looked up in it.
+const HELD_IN_ARRAY: f64 = 3.0;
+const LOOKED_UP_IN_ARRAY: f64 = 1.0;
+/// The same of a hash table.
+const HELD_BY_HASH: f64 = 6.0;
+const LOOKED_UP_BY_HASH: f64 = 2.5;
 const COMES_OUT: f64 = 1.0;
 /// The share of rows that a condition on several relations leaves.
 const FILTER: f64 = 0.3;
@@ -45,17 +51,28 @@ struct Search<'a> {
     graph: &'a JoinGraph,
     /// For each equality, how many values its sides have.
     distinct: Vec<(f64, f64)>,
+    /// For each, how far apart the ends of its sides are.
+    spans: Vec<(Option<f64>, Option<f64>)>,
 }
 
 impl<'a> Search<'a> {
     fn new(graph: &'a JoinGraph) -> Self {
-        let of = |side| {
-            let estimate = &graph.relations[relation(side)].estimate;
-            let key = graph.own_key(side).ok();
-            key.and_then(|key| estimate.distinct(&key)).unwrap_or(estimate.rows.max(1.0))
-        };
-        let distinct = graph.equalities.iter().map(|equality| (of(&equality.left), of(&equality.right))).collect();
-        Self { graph, distinct }
+        let (mut distinct, mut spans) = (Vec::new(), Vec::new());
+        for equality in &graph.equalities {
+            let of = |side: &Side| &graph.relations[side.relation].estimate;
+            let (left, right) = (of(&equality.left), of(&equality.right));
+            match (graph.own_key(&equality.left), graph.own_key(&equality.right)) {
+                (Ok(one), Ok(other)) => {
+                    spans.push((left.span(&one), right.span(&other)));
+                    distinct.push(values_of_key(left, right, &(one, other)));
+                }
+                _ => {
+                    spans.push((None, None));
+                    distinct.push((left.rows.max(1.0), right.rows.max(1.0)));
+                }
+            }
+        }
+        Self { graph, distinct, spans }
     }
 
     fn leaf(&self, relation: usize) -> Candidate {
@@ -79,8 +96,8 @@ impl<'a> Search<'a> {
     /// Rows and cost of a join.
     fn joined(&self, left: &Candidate, right: &Candidate) -> (f64, f64) {
         let (mut keys_left, mut keys_right) = (Keys::new(self.graph), Keys::new(self.graph));
-        let mut classes = 0_u64;
-        for (equality, distinct) in self.graph.equalities.iter().zip(&self.distinct) {
+        let (mut classes, mut keys, mut span) = (0_u64, 0, None);
+        for ((equality, distinct), spans) in self.graph.equalities.iter().zip(&self.distinct).zip(&self.spans) {
             let (one, other) = (1 << equality.left.relation, 1 << equality.right.relation);
             let straight = left.relations & one != 0 && right.relations & other != 0;
             let crossed = left.relations & other != 0 && right.relations & one != 0;
@@ -96,6 +113,8 @@ impl<'a> Search<'a> {
             };
             keys_left.add(on_left);
             keys_right.add(on_right);
+            keys += 1;
+            span = if straight == (left.rows <= right.rows) { spans.0 } else { spans.1 };
         }
         let both = left.relations | right.relations;
         let filters = self.graph.filters.iter().filter(|filter| {
@@ -103,10 +122,15 @@ impl<'a> Search<'a> {
             within(both) && !within(left.relations) && !within(right.relations)
         });
         let further = FILTER.powi(filters.count() as i32);
-        let keys = keys_left.combinations(left.rows).max(keys_right.combinations(right.rows));
-        let rows = (left.rows * right.rows / keys * further).max(1.0);
+        let combinations = keys_left.combinations(left.rows).max(keys_right.combinations(right.rows));
+        let rows = (left.rows * right.rows / combinations * further).max(1.0);
         let (held, looked_up) = (left.rows.min(right.rows), left.rows.max(right.rows));
-        let own = held * HELD + looked_up * LOOKED_UP + rows * COMES_OUT;
+        let in_array = keys == 1 && span.is_some_and(|span| held / span >= MIN_KEY_DENSITY);
+        let (held_cost, looked_up_cost) = match in_array {
+            true => (HELD_IN_ARRAY, LOOKED_UP_IN_ARRAY),
+            false => (HELD_BY_HASH, LOOKED_UP_BY_HASH),
+        };
+        let own = held * held_cost + looked_up * looked_up_cost + rows * COMES_OUT;
         (rows, left.cost + right.cost + own)
     }
 
@@ -194,10 +218,6 @@ impl<'a> Search<'a> {
         }
         parts.pop().unwrap_or_else(|| self.candidate(&self.graph.written))
     }
-}
-
-fn relation(side: &super::graph::Side) -> usize {
-    side.relation
 }
 
 /// The relations of a set.
