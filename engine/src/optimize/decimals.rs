@@ -166,7 +166,7 @@ impl Narrow {
             }
         }
         let Some(_) = self.tree.ends(&leaves) else { return Ok(None) };
-        let values: Vec<i128> = match self.tree.values(&leaves, rows) {
+        let values: Vec<i128> = match self.tree.values(&leaves) {
             Values::Same(value) => vec![i128::from(value); rows],
             values => values.as_slice(&leaves).iter().map(|value| i128::from(*value)).collect(),
         };
@@ -259,24 +259,24 @@ impl Tree {
     }
 
     /// The values of all rows. [`Self::ends`] has told that no step leaves 64 bits.
-    fn values(&self, leaves: &[Leaf], rows: usize) -> Values {
+    fn values(&self, leaves: &[Leaf]) -> Values {
         match self {
             Self::Leaf(at) => Values::Leaf(*at),
             Self::Constant(value) => Values::Same(*value),
             Self::Sum(left, left_by, right, right_by) => {
-                let (left, right) = (left.values(leaves, rows), right.values(leaves, rows));
+                let (left, right) = (left.values(leaves), right.values(leaves));
                 combined(&left, &right, leaves, |one, other| {
                     one.wrapping_mul(*left_by).wrapping_add(other.wrapping_mul(*right_by))
                 })
             }
             Self::Difference(left, left_by, right, right_by) => {
-                let (left, right) = (left.values(leaves, rows), right.values(leaves, rows));
+                let (left, right) = (left.values(leaves), right.values(leaves));
                 combined(&left, &right, leaves, |one, other| {
                     one.wrapping_mul(*left_by).wrapping_sub(other.wrapping_mul(*right_by))
                 })
             }
             Self::Product(left, right) => {
-                let (left, right) = (left.values(leaves, rows), right.values(leaves, rows));
+                let (left, right) = (left.values(leaves), right.values(leaves));
                 combined(&left, &right, leaves, i64::wrapping_mul)
             }
         }
