@@ -5,6 +5,7 @@
 //! the stages before have reported decide ([`slices`]). Stages of small or unknown partitions are cut as Ballista cuts them,
 //! and so is a stage that has to be one task.
 
+mod empty;
 mod held;
 mod sizes;
 mod slices;
@@ -91,6 +92,9 @@ impl DistributionPolicy for LargestFirst {
                 && let Some(stage) = graph.fetch_running_stage(&seen)
             {
                 seen.push(stage.stage_id);
+                if stage.task_infos.is_empty() {
+                    stage.plan = empty::as_sources(&stage.plan)?;
+                }
                 if filters.prepare(stage, id, &self.keys)? == Start::WhenKeysAreThere {
                     waiting.push(stage.stage_id);
                     continue;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ballista_core::utils::collect_plan_metrics;
 use datafusion::error::Result;
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::ExecutionPlan;
@@ -54,11 +55,15 @@ pub(super) fn own_context(context: &TaskContext) -> Arc<TaskContext> {
 /// Which of a plan's sets of metrics are of nodes that were added here. The driver tells the sets by their places among the
 /// nodes that it sent.
 #[derive(Debug, Default)]
-pub(super) struct UnknownMetrics(Vec<usize>);
+pub(super) struct UnknownMetrics {
+    places: Vec<usize>,
+    /// Sets that the driver expects.
+    known: usize,
+}
 
 impl UnknownMetrics {
     fn of(sent: &Arc<dyn ExecutionPlan>, planned: &Arc<dyn ExecutionPlan>) -> Self {
-        let mut unknown = Self::default();
+        let mut unknown = Self { places: Vec::new(), known: collect_plan_metrics(sent.as_ref()).len() };
         unknown.compare(sent, planned, &mut 0);
         unknown
     }
@@ -68,7 +73,7 @@ impl UnknownMetrics {
         let added = planned.is::<FilterExec>() && !sent.is::<FilterExec>()
             || planned.is::<ProjectionExec>() && !sent.is::<ProjectionExec>();
         if added && has_metrics {
-            self.0.push(*place);
+            self.places.push(*place);
         }
         *place += usize::from(has_metrics);
         match (added, planned.children().as_slice()) {
@@ -81,9 +86,11 @@ impl UnknownMetrics {
         }
     }
 
-    /// The sets without those that the driver does not know of.
+    /// The sets without those that the driver does not know of. None where they still are not as many as it expects: it
+    /// would refuse them, and the task's end with them.
     pub(super) fn without(&self, metrics: Vec<MetricsSet>) -> Vec<MetricsSet> {
-        let kept = metrics.into_iter().enumerate().filter(|(place, _)| !self.0.contains(place));
-        kept.map(|(_, set)| set).collect()
+        let kept = metrics.into_iter().enumerate().filter(|(place, _)| !self.places.contains(place));
+        let kept: Vec<_> = kept.map(|(_, set)| set).collect();
+        if kept.len() == self.known { kept } else { Vec::new() }
     }
 }

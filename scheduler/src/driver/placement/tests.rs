@@ -16,15 +16,17 @@ use ballista_scheduler::cluster::BoundTask;
 use ballista_scheduler::state::execution_stage::RunningStage;
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::JoinType;
+use datafusion::datasource::memory::DataSourceExec;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::joins::{HashJoinExecBuilder, PartitionMode};
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 use datafusion::prelude::SessionConfig;
 
-use super::{Input, bind_stage, sizes};
+use super::{Input, bind_stage, empty, sizes};
 
 const MIB: u64 = 1 << 20;
 
@@ -162,4 +164,16 @@ fn sizes_follow_the_plan_down_to_what_it_reads() {
     assert_eq!(sizes::of_partitions(&union), [2, 4, 6, 8, 10]);
     let collapsed: Arc<dyn ExecutionPlan> = Arc::new(CoalescePartitionsExec::new(reader(&[2, 4])));
     assert_eq!(sizes::of_partitions(&collapsed), [0]);
+}
+
+#[test]
+fn empty_inputs_are_sources_with_as_many_partitions() {
+    let schema = Arc::new(Schema::new(vec![Field::new("k", DataType::Int64, true)]));
+    let nothing: Arc<dyn ExecutionPlan> = Arc::new(EmptyExec::new(schema).with_partitions(3));
+    let union: Arc<dyn ExecutionPlan> = UnionExec::try_new(vec![nothing, reader(&[2, 4])]).unwrap();
+    let sources = empty::as_sources(&union).unwrap();
+    let [source, other] = sources.children()[..] else { panic!("a union of two") };
+    assert!(source.is::<DataSourceExec>() && other.is::<ShuffleReaderExec>());
+    assert_eq!(source.properties().output_partitioning().partition_count(), 3);
+    assert_eq!(sources.schema(), union.schema());
 }
