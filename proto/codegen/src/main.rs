@@ -7,7 +7,9 @@ use std::path::Path;
 const FILE: &str = "sluice.v1.rs";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let proto = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    // As it is now: a target folder that several checkouts share may hold the program of another one.
+    let own = std::env::var_os("CARGO_MANIFEST_DIR").ok_or("run this with `cargo run`")?;
+    let proto = Path::new(&own).join("..");
     let descriptors = protox::compile(["sluice.proto"], [proto.join("proto")])?;
     let fresh = std::env::temp_dir().join(format!("sluice-proto-{}", std::process::id()));
     std::fs::create_dir_all(&fresh)?;

@@ -22,6 +22,7 @@ use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::joins::{HashJoinExecBuilder, PartitionMode};
+use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 use datafusion::prelude::SessionConfig;
@@ -169,11 +170,15 @@ fn sizes_follow_the_plan_down_to_what_it_reads() {
 #[test]
 fn empty_inputs_are_sources_with_as_many_partitions() {
     let schema = Arc::new(Schema::new(vec![Field::new("k", DataType::Int64, true)]));
-    let nothing: Arc<dyn ExecutionPlan> = Arc::new(EmptyExec::new(schema).with_partitions(3));
-    let union: Arc<dyn ExecutionPlan> = UnionExec::try_new(vec![nothing, reader(&[2, 4])]).unwrap();
+    let empty = || Arc::new(EmptyExec::new(Arc::clone(&schema)));
+    let exchange = RepartitionExec::try_new(empty(), Partitioning::RoundRobinBatch(3)).unwrap();
+    let union: Arc<dyn ExecutionPlan> = UnionExec::try_new(vec![empty(), Arc::new(exchange), reader(&[2, 4])]).unwrap();
     let sources = empty::as_sources(&union).unwrap();
-    let [source, other] = sources.children()[..] else { panic!("a union of two") };
-    assert!(source.is::<DataSourceExec>() && other.is::<ShuffleReaderExec>());
-    assert_eq!(source.properties().output_partitioning().partition_count(), 3);
+    let inputs = sources.children();
+    assert!(
+        inputs[0].is::<DataSourceExec>() && inputs[1].is::<DataSourceExec>() && inputs[2].is::<ShuffleReaderExec>()
+    );
+    let partitions = inputs.iter().map(|input| input.properties().output_partitioning().partition_count());
+    assert_eq!(partitions.collect::<Vec<_>>(), [1, 3, 2]);
     assert_eq!(sources.schema(), union.schema());
 }
