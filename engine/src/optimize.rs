@@ -12,6 +12,7 @@ mod group_parts;
 mod join_filter;
 mod join_order;
 mod join_sides;
+mod key_sets;
 mod partial_groups;
 mod scan_filters;
 mod selectivity;
@@ -36,6 +37,8 @@ pub(crate) use self::join_filter::{Bloom, OtherKeys, OwnStageExec};
 pub use self::join_filter::{GatheredKeys, Gatherer, JoinFilterExec, JoinKeysExec, OtherSide};
 use self::join_order::JoinOrder;
 use self::join_sides::JoinSides;
+use self::key_sets::KeySets;
+pub use self::key_sets::is_of_key_set;
 use self::partial_groups::PartialGroups;
 use self::scan_filters::ScanFilters;
 pub use self::task::{optimize_task, task_config};
@@ -53,10 +56,11 @@ pub(crate) fn rules() -> Vec<Rule> {
     let first: [Rule; 3] =
         [Arc::new(QuietSubqueries), Arc::new(JoinOrder), Arc::new(ForgetConstants { travels: false })];
     // Last, when filters are where they stay.
-    let last: [Rule; 6] = [
+    let last: [Rule; 7] = [
         Arc::new(ScanFilters),
         Arc::new(CompactColumns),
         Arc::new(NarrowDecimals),
+        Arc::new(KeySets),
         Arc::new(Conjunctions),
         Arc::new(PartialGroups::default()),
         Arc::new(GroupParts),

@@ -35,6 +35,7 @@ pub use self::filter::{JoinFilterExec, OtherSide};
 pub use self::keys::{GatheredKeys, Gatherer, JoinKeysExec};
 pub(crate) use self::own_stage::OwnStageExec;
 use self::sink::Sinking;
+pub(crate) use self::sink::inputs_below;
 use super::estimate::{Estimate, estimate};
 use super::estimated::is_sent_whole;
 use crate::config::SluiceConfig;

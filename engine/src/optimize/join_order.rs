@@ -4,11 +4,12 @@
 //! its inputs and conditions, and put together in the order that costs least: the best of all bushy trees without cross
 //! products for few inputs (dynamic programming over subsets: Moerkotte and Neumann, *Analysis of Two Existing and One New
 //! Dynamic Programming Algorithm for the Generation of Optimal Bushy Join Trees*, VLDB 2006), the pair with the smallest
-//! result first for many (greedy operator ordering: Fegaras, 1998). What costs are is in `search.rs`.
+//! result first for many (greedy operator ordering: Fegaras, 1998). What joins cost is in `cost.rs`.
 //!
 //! The tree of the statement stays where the estimated gain is small: an estimate is not worth a plan that changes.
 
 mod build;
+mod cost;
 mod graph;
 mod search;
 

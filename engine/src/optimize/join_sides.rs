@@ -83,7 +83,12 @@ impl Limits {
 
 /// What it costs to hold a side: its bytes, and for each row a place in the hash table, most often out of the caches.
 pub(super) fn cost_of_holding(side: &Estimate) -> f64 {
-    side.bytes() + side.rows * PLACE_BYTES
+    cost_of_holding_rows(side.rows, side.row_bytes())
+}
+
+/// The same of so many rows of so many bytes.
+pub(super) fn cost_of_holding_rows(rows: f64, width: f64) -> f64 {
+    rows * (width + PLACE_BYTES)
 }
 
 fn decide(node: Arc<dyn ExecutionPlan>, limits: &Limits) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {

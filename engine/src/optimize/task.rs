@@ -12,7 +12,7 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::filter_pushdown::FilterPushdown;
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::{CompactColumns, Conjunctions, GroupParts, NarrowDecimals, PartialGroups, ScanFilters};
+use super::{CompactColumns, Conjunctions, GroupParts, KeySets, NarrowDecimals, PartialGroups, ScanFilters};
 
 /// Settings under which a task is planned and run.
 pub fn task_config(options: &mut ConfigOptions) {
@@ -33,6 +33,7 @@ pub fn optimize_task(plan: Arc<dyn ExecutionPlan>, options: &ConfigOptions) -> R
     let plan = ScanFilters.optimize(plan, options)?;
     let plan = CompactColumns.optimize(plan, options)?;
     let plan = NarrowDecimals.optimize(plan, options)?;
+    let plan = KeySets.optimize(plan, options)?;
     let plan = Conjunctions.optimize(plan, options)?;
     let plan = PartialGroups { apart: true }.optimize(plan, options)?;
     GroupParts.optimize(plan, options)

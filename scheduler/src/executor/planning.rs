@@ -11,7 +11,7 @@ use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::metrics::MetricsSet;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::prelude::SessionConfig;
-use sluice::optimize::{optimize_task, task_config};
+use sluice::optimize::{is_of_key_set, optimize_task, task_config};
 
 /// A task's plan as it runs here.
 pub(super) struct Planned {
@@ -70,7 +70,8 @@ impl UnknownMetrics {
 
     fn compare(&mut self, sent: &Arc<dyn ExecutionPlan>, planned: &Arc<dyn ExecutionPlan>, place: &mut usize) {
         let has_metrics = planned.metrics().is_some();
-        let added = planned.is::<FilterExec>() && !sent.is::<FilterExec>()
+        let added = is_of_key_set(planned)
+            || planned.is::<FilterExec>() && !sent.is::<FilterExec>()
             || planned.is::<ProjectionExec>() && !sent.is::<ProjectionExec>();
         if added && has_metrics {
             self.places.push(*place);

@@ -98,7 +98,7 @@ pub(super) fn filters_of(plan: &Arc<dyn ExecutionPlan>, columns: &[usize]) -> Ve
 }
 
 /// The inputs of which rows can be dropped instead of the plan's own, with the columns there. Empty where there is none.
-fn inputs_below(plan: &Arc<dyn ExecutionPlan>, columns: &[usize]) -> Vec<(usize, Vec<usize>)> {
+pub(crate) fn inputs_below(plan: &Arc<dyn ExecutionPlan>, columns: &[usize]) -> Vec<(usize, Vec<usize>)> {
     if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
         return only(columns.iter().map(|at| place(&projection.expr().get(*at)?.expr)));
     }

@@ -1,22 +1,18 @@
 //! Finds the tree that costs least.
 //!
-//! The cost of a hash join is counted in rows: each of the side that is held in memory, each of the other side that looks
-//! it up, and each that comes out. How many come out follows from how many values the keys have. A single key that fills a
-//! good part of its range is looked up by its place in an array, others by their hash, which costs more.
+//! What a join costs is in `cost.rs`. How many rows come out follows from how many values the keys have, and how wide they
+//! are from the columns that are still needed.
 
 use std::collections::HashMap;
 
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::utils::collect_columns;
+
+use super::cost::{self, Rows};
 use super::graph::{JoinGraph, Set, Side, Tree};
 use crate::optimize::estimate::values_of_key;
-use crate::profile::MIN_KEY_DENSITY;
+use crate::optimize::join_sides::cost_of_holding_rows;
 
-/// A row put into an array, against one looked up in it.
-const HELD_IN_ARRAY: f64 = 3.0;
-const LOOKED_UP_IN_ARRAY: f64 = 1.0;
-/// The same of a hash table.
-const HELD_BY_HASH: f64 = 6.0;
-const LOOKED_UP_BY_HASH: f64 = 2.5;
-const COMES_OUT: f64 = 1.0;
 /// The share of rows that a condition on several relations leaves.
 const FILTER: f64 = 0.3;
 /// With more relations than this, there are too many trees to look at all.
@@ -28,7 +24,7 @@ pub(super) struct Candidate {
     pub(super) tree: Tree,
     pub(super) cost: f64,
     relations: Set,
-    rows: f64,
+    size: Rows,
 }
 
 /// The cost of a tree.
@@ -43,7 +39,7 @@ pub(super) fn best(graph: &JoinGraph) -> Candidate {
     let mut parts: Vec<Candidate> =
         search.components().into_iter().map(|component| search.connected(component)).collect();
     // What no equality connects is multiplied at last, the smallest first.
-    parts.sort_by(|left, right| left.rows.total_cmp(&right.rows));
+    parts.sort_by(|left, right| left.size.rows.total_cmp(&right.size.rows));
     parts.into_iter().reduce(|left, right| search.join(left, right)).unwrap_or_else(|| search.candidate(&graph.written))
 }
 
@@ -53,6 +49,15 @@ struct Search<'a> {
     distinct: Vec<(f64, f64)>,
     /// For each, how far apart the ends of its sides are.
     spans: Vec<(Option<f64>, Option<f64>)>,
+    columns: Vec<Needed>,
+}
+
+/// How long a column is needed.
+struct Needed {
+    relation: Set,
+    width: f64,
+    /// Until all relations of these sets are joined; without an end where one of them is `Set::MAX`.
+    until: Vec<Set>,
 }
 
 impl<'a> Search<'a> {
@@ -72,12 +77,20 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        Self { graph, distinct, spans }
+        Self { graph, distinct, spans, columns: needed(graph) }
+    }
+
+    /// Bytes of a row of the joined relations, of the columns that are needed further on.
+    fn width(&self, joined: Set) -> f64 {
+        let needed = self.columns.iter().filter(|column| column.relation & joined != 0);
+        needed.filter(|column| column.until.iter().any(|all| all & !joined != 0)).map(|column| column.width).sum()
     }
 
     fn leaf(&self, relation: usize) -> Candidate {
         let rows = self.graph.relations[relation].estimate.rows.max(1.0);
-        Candidate { tree: Tree::Relation(relation), cost: 0.0, relations: 1 << relation, rows }
+        let relations = 1 << relation;
+        let size = Rows { rows, width: self.width(relations) };
+        Candidate { tree: Tree::Relation(relation), cost: 0.0, relations, size }
     }
 
     fn candidate(&self, tree: &Tree) -> Candidate {
@@ -88,13 +101,15 @@ impl<'a> Search<'a> {
     }
 
     fn join(&self, left: Candidate, right: Candidate) -> Candidate {
-        let (rows, cost) = self.joined(&left, &right);
         let relations = left.relations | right.relations;
-        Candidate { tree: Tree::join(left.tree, right.tree), cost, relations, rows }
+        let (size, cost) = self.joined(&left, &right, self.width(relations));
+        Candidate { tree: Tree::join(left.tree, right.tree), cost, relations, size }
     }
 
-    /// Rows and cost of a join.
-    fn joined(&self, left: &Candidate, right: &Candidate) -> (f64, f64) {
+    /// What a join gives, of rows as wide as that, and what it costs.
+    fn joined(&self, left: &Candidate, right: &Candidate, width: f64) -> (Rows, f64) {
+        let holds_left = cost_of_holding_rows(left.size.rows, left.size.width)
+            <= cost_of_holding_rows(right.size.rows, right.size.width);
         let (mut keys_left, mut keys_right) = (Keys::new(self.graph), Keys::new(self.graph));
         let (mut classes, mut keys, mut span) = (0_u64, 0, None);
         for ((equality, distinct), spans) in self.graph.equalities.iter().zip(&self.distinct).zip(&self.spans) {
@@ -114,7 +129,7 @@ impl<'a> Search<'a> {
             keys_left.add(on_left);
             keys_right.add(on_right);
             keys += 1;
-            span = if straight == (left.rows <= right.rows) { spans.0 } else { spans.1 };
+            span = if straight == holds_left { spans.0 } else { spans.1 };
         }
         let both = left.relations | right.relations;
         let filters = self.graph.filters.iter().filter(|filter| {
@@ -122,16 +137,12 @@ impl<'a> Search<'a> {
             within(both) && !within(left.relations) && !within(right.relations)
         });
         let further = FILTER.powi(filters.count() as i32);
-        let combinations = keys_left.combinations(left.rows).max(keys_right.combinations(right.rows));
-        let rows = (left.rows * right.rows / combinations * further).max(1.0);
-        let (held, looked_up) = (left.rows.min(right.rows), left.rows.max(right.rows));
-        let in_array = keys == 1 && span.is_some_and(|span| held / span >= MIN_KEY_DENSITY);
-        let (held_cost, looked_up_cost) = match in_array {
-            true => (HELD_IN_ARRAY, LOOKED_UP_IN_ARRAY),
-            false => (HELD_BY_HASH, LOOKED_UP_BY_HASH),
-        };
-        let own = held * held_cost + looked_up * looked_up_cost + rows * COMES_OUT;
-        (rows, left.cost + right.cost + own)
+        let (left_rows, right_rows) = (left.size.rows, right.size.rows);
+        let combinations = keys_left.combinations(left_rows).max(keys_right.combinations(right_rows));
+        let gives = Rows { rows: (left_rows * right_rows / combinations * further).max(1.0), width };
+        let (held, looked_up) = if holds_left { (left.size, right.size) } else { (right.size, left.size) };
+        let own = cost::of_join(held, looked_up, gives, cost::Keys { count: keys, span });
+        (gives, left.cost + right.cost + own)
     }
 
     fn are_connected(&self, left: Set, right: Set) -> bool {
@@ -168,6 +179,7 @@ impl<'a> Search<'a> {
                 continue;
             }
             let whole = spread(positions);
+            let width = self.width(whole);
             let mut least: Option<(Set, Set, f64)> = None;
             // Each split once: the part with the lowest position is the left one.
             let lowest = positions & positions.wrapping_neg();
@@ -178,7 +190,7 @@ impl<'a> Search<'a> {
                     if let (Some(one), Some(other)) = (best.get(&left), best.get(&right))
                         && self.are_connected(left, right)
                     {
-                        let (_, cost) = self.joined(one, other);
+                        let (_, cost) = self.joined(one, other, width);
                         if least.is_none_or(|(_, _, least)| cost < least) {
                             least = Some((left, right, cost));
                         }
@@ -203,9 +215,9 @@ impl<'a> Search<'a> {
             for left in 0..parts.len() {
                 for right in left + 1..parts.len() {
                     if self.are_connected(parts[left].relations, parts[right].relations) {
-                        let (rows, _) = self.joined(&parts[left], &parts[right]);
-                        if least.is_none_or(|(_, _, least)| rows < least) {
-                            least = Some((left, right, rows));
+                        let (gives, _) = self.joined(&parts[left], &parts[right], 0.0);
+                        if least.is_none_or(|(_, _, least)| gives.rows < least) {
+                            least = Some((left, right, gives.rows));
                         }
                     }
                 }
@@ -218,6 +230,32 @@ impl<'a> Search<'a> {
         }
         parts.pop().unwrap_or_else(|| self.candidate(&self.graph.written))
     }
+}
+
+/// The columns of all relations.
+fn needed(graph: &JoinGraph) -> Vec<Needed> {
+    let mut columns = Vec::new();
+    for (at, relation) in graph.relations.iter().enumerate() {
+        let width = |column: usize| relation.estimate.columns.get(column).map_or(0.0, |column| column.width);
+        let own = (0..relation.plan.schema().fields().len()).map(width);
+        columns.extend(own.map(|width| Needed { relation: 1 << at, width, until: Vec::new() }));
+    }
+    let mut until = |column: usize, all: Set| {
+        if let Some(needed) = columns.get_mut(column) {
+            needed.until.push(all);
+        }
+    };
+    graph.output.iter().for_each(|column| until(*column, Set::MAX));
+    for filter in &graph.filters {
+        collect_columns(&filter.condition).iter().map(Column::index).for_each(|column| until(column, filter.relations));
+    }
+    for equality in &graph.equalities {
+        for (side, other) in [(&equality.left, &equality.right), (&equality.right, &equality.left)] {
+            let all = 1 << side.relation | 1 << other.relation;
+            collect_columns(&side.key).iter().map(Column::index).for_each(|column| until(column, all));
+        }
+    }
+    columns
 }
 
 /// The relations of a set.
